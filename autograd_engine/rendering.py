@@ -1,0 +1,132 @@
+"""From DOT text to a picture: finds the Graphviz engine and runs it.
+
+The order: the environment variable AUTOGRAD_ENGINE_DOT (`system`, `embedded` or the path of a
+`dot`), then the system's `dot`, then the engine embedded in the package graphviz-pure, which comes
+with `pip install` and makes SVG, PNG and JPEG.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import graphviz
+
+from autograd_engine.errors import RenderError
+
+__all__ = ["FORMATS", "Picture", "dot_bytes"]
+
+FORMATS = ("svg", "png", "jpg", "jpeg", "pdf", "dot", "gv")
+_EMBEDDED_FORMATS = ("svg", "png", "jpg", "jpeg")
+_SECONDS = 120.0  # 5,500 nodes take about 20 s
+_REMEDY = "install Graphviz (its `dot`) or `pip install graphviz-pure`; the DOT text needs neither"
+
+
+def dot_bytes(source: str, format: str) -> bytes:
+    """The picture of a DOT text in one of `FORMATS`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown format.
+    RenderError
+        When no engine can make this format, or the engine fails; the message carries the remedy.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"draw: unknown format {format!r}; choose one of {', '.join(FORMATS)}")
+    if format in ("dot", "gv"):
+        return source.encode()
+    engine = _engine(format)
+    try:
+        done = subprocess.run(
+            [engine, f"-T{format}"], input=source.encode(), capture_output=True, timeout=_SECONDS
+        )
+    except OSError as error:
+        raise RenderError(f"draw: cannot run {engine}: {error.strerror}; {_REMEDY}") from error
+    except subprocess.TimeoutExpired:
+        raise RenderError(
+            f"draw: the layout took over {_SECONDS:.0f} s; draw a smaller part of the graph"
+        ) from None
+    if done.returncode or not done.stdout:
+        words = done.stderr.decode(errors="replace").strip() or "no output"
+        raise RenderError(f"draw: {Path(engine).name} failed for {format}: {words[:500]}")
+    return done.stdout
+
+
+def _engine(format: str) -> str:
+    """The program to run; raises RenderError where there is none for the format."""
+    wanted = os.environ.get("AUTOGRAD_ENGINE_DOT", "")
+    if wanted not in ("", "system", "embedded"):
+        return wanted
+    system = shutil.which("dot") if wanted != "embedded" else None
+    if system:
+        return system
+    embedded = _embedded() if wanted != "system" else None
+    if embedded and format in _EMBEDDED_FORMATS:
+        return embedded
+    if embedded:
+        raise RenderError(
+            f"draw: {format} needs the system's Graphviz, and no `dot` was found; "
+            "install Graphviz, or draw SVG or PNG, which work without it"
+        )
+    raise RenderError(f"draw: no Graphviz engine found; {_REMEDY}")
+
+
+def _embedded() -> str | None:
+    """The executable of graphviz-pure, found without relying on PATH."""
+    try:
+        files = importlib.metadata.files("graphviz-pure") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.stem == "graphviz-pure" and Path(str(file.locate())).is_file():
+            return str(Path(str(file.locate())).resolve())
+    return shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or shutil.which(
+        "graphviz-pure"
+    )
+
+
+class Picture(graphviz.Digraph):  # type: ignore[misc] # graphviz ships no types
+    """A `graphviz.Digraph` that also renders where no `dot` is installed."""
+
+    def pipe(
+        self, format: str | None = None, *, encoding: str | None = None, **_: Any
+    ) -> bytes | str:
+        """The picture as bytes, or as text in `encoding`."""
+        picture = dot_bytes(self.source, format or self.format)
+        return picture.decode(encoding) if encoding else picture
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """For notebooks: SVG, and PNG for places that strip SVG."""
+        png = base64.b64encode(dot_bytes(self.source, "png")).decode()
+        return {"image/svg+xml": dot_bytes(self.source, "svg").decode(), "image/png": png}
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *,
+        outfile: str | os.PathLike[str] | None = None,
+        **_: Any,
+    ) -> str:
+        """Write the DOT text and, beside it, the picture; returns the picture's path."""
+        picture = dot_bytes(self.source, format or self.format)
+        if outfile is not None:
+            filename = filename or Path(outfile).with_suffix(".gv")
+        source = Path(self.save(filename, directory))
+        path = Path(outfile or f"{source}.{format or self.format}")
+        path.write_bytes(picture)
+        if cleanup:
+            source.unlink()
+        if view:
+            graphviz.view(str(path))
+        return str(path)

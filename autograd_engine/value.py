@@ -1,0 +1,351 @@
+"""Value: a number that remembers how it was made. Read this file first; it is the engine.
+
+Going forward, every operation on Values makes a new Value, a *node*, which stores four things: the
+result, the operands, and for each operand the *local derivative* dz/d(operand), taken at once,
+while the numbers are at hand. For `L = a*b + a` with a = 2, b = 3:
+
+    p = a * b      p.data = 6    operands (a, b)    local derivatives (3, 2)
+    L = p + a      L.data = 8    operands (p, a)    local derivatives (1, 1)
+
+Going backward, `L.backward()` gives every node its *adjoint* dL/d(node), in `.grad`. The adjoint
+of L is 1. Then each node, from the output back, adds to each operand one *contribution*:
+
+    operand.grad += local derivative * node.grad            (the chain rule, for one edge)
+
+so p.grad = 1 * 1, and a.grad = 1 * 1 + 3 * p.grad = 4: a is used twice, and `+=` adds the two
+paths.
+
+A node may pass on its adjoint only when that is complete, that is after all nodes that use it.
+This is the *topological order*. In `b = a + a; c = b + b` a walk that went from c to b and on to a
+as soon as it met b would send b's half-finished adjoint to a.
+
+Leaves (Values that you made from a number) keep adding to their `.grad` until you zero it, so that
+the gradients of several losses sum up; interior nodes start every `backward()` at 0, so a second
+call, or another loss that shares a node, counts nothing twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, final
+
+from autograd_engine import primitives
+from autograd_engine.modes import Info, current_mode
+from autograd_engine.primitives import ON_FLOATS, TABLE, NaryPrimitive, Primitive, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SINGULAR: Final = (ArithmeticError, ValueError)  # what floats raise where IEEE 754 has inf or nan
+
+
+def topological_order(root: Value) -> list[Value]:
+    """Every node that `root` depends on, operands before the nodes that use them, `root` last.
+
+    A depth-first walk that visits operands from left to right; a node enters the list when all its
+    operands have. The walk keeps its own stack, so a graph may be millions of nodes deep.
+    """
+    order = []
+    seen = {root}
+    stack = [(root, iter(root._prev))]
+    while stack:
+        node, operands = stack[-1]
+        for operand in operands:
+            if operand not in seen:
+                seen.add(operand)
+                stack.append((operand, iter(operand._prev)))
+                break
+        else:
+            order.append(node)
+            stack.pop()
+    return order
+
+
+def send_contributions(nodes: Iterable[Value]) -> None:
+    """The chain rule: each node in turn adds local derivative * its adjoint to its operands."""
+    for node in nodes:
+        adjoint = node._grad
+        for operand, derivative in zip(node._prev, node._derivatives, strict=True):
+            operand._grad += derivative * adjoint
+
+
+def make_node(
+    row: Primitive,
+    data: float,
+    derivatives: Sequence[float],
+    operands: tuple[Any, ...],
+    prev: tuple[Value, ...],
+) -> Value:
+    """A Value that remembers its primitive, all operands, the Values among them and dz/d(those)."""
+    node = Value.__new__(Value)
+    recorded, node._info = current_mode()
+    node._data, node._grad = data, 0.0
+    if recorded:
+        node._primitive, node._derivatives = row, derivatives
+        node._operands, node._prev = operands, prev
+    else:
+        node._primitive, node._derivatives, node._operands, node._prev = None, (), (), ()
+    return node
+
+
+def bind(row: Primitive, operands: tuple[Any, ...]) -> Value:
+    """The node of any primitive on Values and numbers; a number is remembered, but is no node."""
+    if len(operands) == 1 and not isinstance(row, NaryPrimitive):
+        return unary(row)(operands[0])
+    if set(map(type, operands)) == {Value}:
+        data = [x._data for x in operands]
+        return make_node(row, *row.linearize(data), operands, operands)
+    is_value = [type(x) is Value for x in operands]
+    operands = tuple([x if type(x) is Value else number(x, row.name) for x in operands])
+    z, derivatives = row.linearize([float(x) for x in operands])
+    derivatives = [d for d, keep in zip(derivatives, is_value, strict=True) if keep]
+    prev = tuple([x for x, keep in zip(operands, is_value, strict=True) if keep])
+    return make_node(row, z, derivatives, operands, prev)
+
+
+# The next three make methods from rows: `bind` says what they mean, and these say it faster.
+
+
+@functools.cache
+def unary(row: Primitive) -> Callable[[Value], Value]:
+    """The method of a primitive with one operand, such as `value.tanh()`."""
+    primal, (by_operand,) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
+
+    def method(self: Value) -> Value:
+        x = self._data
+        try:
+            z = primal(x)
+            derivatives: Sequence[float] = (by_operand(z, x),)
+        except SINGULAR:
+            z, derivatives = row.linearize((x,))
+        return make_node(row, z, derivatives, operands := (self,), operands)
+
+    method.__name__, method.__doc__ = row.name, row.__doc__
+    return method
+
+
+def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
+    """The two methods of a binary operator: `value o other` and `number o value`."""
+    primal, (by_left, by_right) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
+
+    def method(self: Value, other: Any) -> Any:
+        if other.__class__ is not Value:
+            return with_constant(self, other)
+        x, y, operands = self._data, other._data, (self, other)
+        try:
+            z = primal(x, y)
+            derivatives: Sequence[float] = (by_left(z, x, y), by_right(z, x, y))
+        except SINGULAR:
+            z, derivatives = row.linearize((x, y))
+        return make_node(row, z, derivatives, operands, operands)
+
+    def with_constant(self: Value, other: Any) -> Any:
+        x, y = self._data, constant(other, row)
+        if y is None:
+            return NotImplemented
+        try:
+            z = primal(x, y)
+            derivative = by_left(z, x, y)
+        except SINGULAR:
+            z, (derivative, _) = row.linearize((x, y))
+        return make_node(row, z, (derivative,), (self, y), (self,))
+
+    def reflected(self: Value, other: Any) -> Any:
+        x, y = constant(other, row), self._data
+        if x is None:
+            return NotImplemented
+        try:
+            z = primal(x, y)
+            derivative = by_right(z, x, y)
+        except SINGULAR:
+            z, (_, derivative) = row.linearize((x, y))
+        return make_node(row, z, (derivative,), (x, self), (self,))
+
+    return method, reflected
+
+
+def constant(x: Any, row: Primitive) -> float | None:
+    """A plain number as a float; None for a stranger, such as an array, that may know better."""
+    if x.__class__ is not float:
+        if hasattr(x, "bind") or getattr(x, "ndim", None):
+            return None
+        x = number(x, row.symbol)
+    result: float = x
+    return result
+
+
+def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
+    """A comparison by data, with Values and numbers."""
+
+    def method(self: Value, other: Any) -> bool:
+        if other.__class__ is Value:
+            return compare(self._data, other._data)
+        return compare(self._data, other) if isinstance(other, Real) else NotImplemented
+
+    return method
+
+
+@final
+class Value:
+    """A float with a gradient: a leaf that you make, or a node that an operation makes.
+
+    Parameters
+    ----------
+    data : real number, NumPy scalar or 0-d array
+        Converted to float, here and whenever `.data` is set.
+    label : str
+        A name for pictures and messages.
+
+    Attributes
+    ----------
+    data, grad : float
+        The number, and the adjoint: the derivative of the last output by it.
+    label : str
+        The name, settable.
+    _prev, _op
+        The operands that are Values, in order, and the sign of the operation ("" for a leaf).
+
+    Raises
+    ------
+    TypeError
+        For text, complex numbers, None, lists and arrays; the message says what to do instead.
+
+    Notes
+    -----
+    * A plain number in an operation is a constant: no node and no gradient.
+    * Results follow IEEE 754: `1 / Value(0)` is inf and `Value(-1).log()` is nan, never an error.
+    * `==` and `<` compare data, so `v in values` and `values.index(v)` find any Value with the same
+      number; compare with `is` to find the node itself. The hash goes by identity.
+    * `p = p - lr * p.grad` makes a new node and leaves the model its old one; write
+      `p.data -= lr * p.grad`.
+
+    Examples
+    --------
+    >>> a, b = Value(2.0, label="a"), Value(3.0, label="b")
+    >>> L = a * b + a
+    >>> L.backward()
+    >>> L.data, a.grad, b.grad
+    (8.0, 4.0, 2.0)
+    """
+
+    __slots__ = ("_data", "_derivatives", "_grad", "_info", "_operands", "_prev", "_primitive")
+
+    def __init__(self, data: Any, *, label: str = "") -> None:
+        self._data, self._grad = number(data, "Value"), 0.0
+        self._primitive: Primitive | None = None
+        self._operands: tuple[Any, ...] = ()
+        self._prev: tuple[Value, ...] = ()
+        self._derivatives: Sequence[float] = ()
+        self._info = current_mode().info
+        if label:
+            self.label = label
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Value is final: put a Value into your class instead of deriving from it")
+
+    bind = staticmethod(bind)
+
+    def backward(self, gradient: float = 1.0) -> None:
+        """Set `.grad` of every node to d self / d node, times `gradient`; leaves add it to theirs.
+
+        Raises
+        ------
+        TypeError
+            When `gradient` is not a real number.
+        """
+        gradient = number(gradient, "backward")
+        order = topological_order(self)
+        for node in order:
+            if node._prev:
+                node._grad = 0.0
+        self._grad += gradient
+        send_contributions(reversed(order))
+
+    def _backward(self) -> None:
+        """Add this node's contributions to its operands: one step of `backward`, by hand."""
+        send_contributions((self,))
+
+    def zero_grad(self) -> None:
+        """Forget the gradient, before the next `backward` adds to it."""
+        self._grad = 0.0
+
+    @property
+    def data(self) -> float:
+        """The number. Setting it changes no node that was computed from it."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = number(data, "Value.data")
+
+    @property
+    def grad(self) -> float:
+        """The adjoint: d output / d self after `output.backward()`."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        self._grad = number(grad, "Value.grad")
+
+    @property
+    def label(self) -> str:
+        """The name, for pictures and messages."""
+        return self._info.label if self._info else ""
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"Value: the label must be a string, got {label!r}")
+        self._info = Info(label, self._info.scope if self._info else ())
+
+    @property
+    def _op(self) -> str:
+        return self._primitive.symbol if self._primitive else ""
+
+    __add__, _number_add = infix(primitives.add)
+    __sub__, __rsub__ = infix(primitives.sub)
+    __mul__, __rmul__ = infix(primitives.mul)
+    __truediv__, __rtruediv__ = infix(primitives.div)
+    __pow__, __rpow__ = infix(primitives.pow)
+    __neg__, __abs__ = unary(primitives.neg), unary(primitives.abs)
+
+    def __radd__(self, other: Any) -> Value:
+        if other.__class__ is int and other == 0:  # where the builtin `sum` starts: no node for it
+            return self
+        return self._number_add(other)
+
+    __lt__, __le__ = comparison(operator.lt), comparison(operator.le)
+    __gt__, __ge__ = comparison(operator.gt), comparison(operator.ge)
+    __eq__, __ne__ = comparison(operator.eq), comparison(operator.ne)
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        return self._data
+
+    def __int__(self) -> int:
+        return int(self._data)
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self._data, digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self._data}, grad={self._grad}{label})"
+
+    if TYPE_CHECKING:  # the methods below come from the table, so no list of them stands here
+
+        def __getattr__(self, primitive: str) -> Callable[[], Value]: ...
+
+
+for _row in TABLE.values():
+    if _row.arity == 1 and not isinstance(_row, NaryPrimitive) and not hasattr(Value, _row.name):
+        setattr(Value, _row.name, unary(_row))

@@ -1,0 +1,138 @@
+"""The shape of the house: who imports whom, how large things are, and that no row is forgotten."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import statistics
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autograd_engine
+from autograd_engine import primitives, value
+from autograd_engine.primitives import TABLE
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted([*(ROOT / "autograd_engine").glob("*.py"), *(ROOT / "nn").glob("*.py")])
+ARROWS = {
+    "errors": set(),
+    "modes": set(),
+    "primitives": set(),
+    "value": {"modes", "primitives"},
+    "backend": {"value"},
+    "gradcheck": {"backend", "errors", "modes", "primitives"},
+    "graph": {"backend"},
+    "rendering": {"errors"},
+    "drawing": {"backend", "errors", "graph", "rendering"},
+    "parsing": {"backend", "errors", "primitives"},
+    "__main__": {"drawing", "errors", "parsing"},
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file; `from package import module` too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if (ROOT / str(node.module).replace(".", "/") / f"{alias.name}.py").exists()
+                and alias.name not in autograd_engine.__all__
+            )
+
+
+def code_lines(source: str) -> list[int]:
+    """The numbers of the lines that hold code: not blank, not comment, not docstring."""
+    docstrings = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and ast.get_docstring(node, clean=False) is not None
+        for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+    }
+    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines = {
+        line
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in silent | {tokenize.ENDMARKER}
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+    return sorted(lines - docstrings)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_imports_point_one_way(path: Path) -> None:
+    own = {name for name in imported(path) if name.split(".")[0] in ("autograd_engine", "nn")}
+    if path.parent.name == "nn":
+        assert {name for name in own if name.startswith("autograd_engine")} <= {"autograd_engine"}
+    elif path.stem != "__init__":
+        allowed = {f"autograd_engine.{name}" for name in ARROWS[path.stem]} | {"autograd_engine"}
+        assert own <= allowed
+
+
+def test_nn_imports_only_public_names() -> None:
+    for path in (ROOT / "nn").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "autograd_engine":
+                assert {alias.name for alias in node.names} <= set(autograd_engine.__all__)
+
+
+def size(part: object) -> int:
+    return len(code_lines(inspect.getsource(part)))  # type: ignore[arg-type]
+
+
+def test_the_core_stays_small() -> None:
+    assert size(primitives) + size(value) <= 500
+    assert sum(map(size, (value.Value, value.topological_order, value.send_contributions))) <= 130
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_module_has_one_job(path: Path) -> None:
+    if path.stem not in ("primitives", "value"):  # these two have a budget of their own
+        assert len(code_lines(path.read_text())) <= 250
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+def test_a_row_takes_five_lines(row: primitives.Primitive) -> None:
+    assert size(row.function) <= 5
+
+
+def test_functions_are_short() -> None:
+    sizes = {}
+    for path in MODULES:
+        lines = code_lines(path.read_text())
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                own = [line for line in lines if node.lineno <= line <= (node.end_lineno or 0)]
+                sizes[f"{path.stem}.{node.name}"] = len(own)
+    assert max(sizes.values()) <= 40, max(sizes, key=lambda name: sizes[name])
+    assert statistics.median(sizes.values()) <= 6
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+def test_every_row_is_exported_and_documented(row: primitives.Primitive) -> None:
+    assert getattr(autograd_engine, row.name) is row
+    assert row.__doc__ and "Source: " in row.__doc__
+    if row.arity == 1 and not isinstance(row, primitives.NaryPrimitive):
+        assert callable(getattr(value.Value, row.name))
+
+
+def test_a_star_import_leaves_the_builtins_alone() -> None:
+    assert not {"sum", "abs", "pow", "min", "max"} & set(autograd_engine.__all__)
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    import nn
+
+    for package in (autograd_engine, nn):
+        for name in package.__all__:
+            if name != "backend":
+                assert inspect.getdoc(getattr(package, name)), name
