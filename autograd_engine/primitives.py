@@ -252,9 +252,7 @@ def number(x: Any, operation: str) -> float:
             raise ValueError(f"{operation}: {type(x).__name__} too large for a float") from None
     if getattr(x, "ndim", None) == 0 and hasattr(x, "item"):
         return number(x.item(), operation)
-    raise TypeError(
-        f"{operation}: expected a real number or a Value, got {_shown(x)}; {_remedy(x)}"
-    )
+    raise TypeError(f"{operation}: expected a real number, got {_shown(x)}; {_remedy(x)}")
 
 
 def _shown(x: Any) -> str:
@@ -263,6 +261,8 @@ def _shown(x: Any) -> str:
 
 
 def _remedy(x: Any) -> str:
+    if hasattr(x, "bind"):
+        return "take its .data"
     if isinstance(x, str | bytes):
         return "convert text with float(text)"
     if isinstance(x, complex):

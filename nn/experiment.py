@@ -30,7 +30,7 @@ class Settings:
     layers: tuple[int, ...] = (16, 16)
     epochs: int = 60
     batch_size: int = 16
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     momentum: float = 0.9
     test_size: float = 0.25
     seed: int = 0
