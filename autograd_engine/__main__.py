@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +14,10 @@ from autograd_engine.parsing import evaluate
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 for bad input."""
-    options = _parser().parse_intermixed_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if len(words) > 1 and re.match(r"-[^oh-]", words[1]):
+        words[1] = f"({words[1]})"  # an expression that begins with a minus, not an option
+    options = _parser().parse_intermixed_args(words)
     try:
         output = evaluate(options.expression, _values(options.values))
         output.label = output.label or "output"
@@ -31,8 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m autograd_engine",
         description="Draw the computation graph of a scalar expression, gradients included.",
-        epilog='example: python -m autograd_engine draw "tanh(x*w + b)" x=2 w=-3 b=1 -o n.svg; '
-        'put -- before an expression that begins with "-"',
+        epilog='example: python -m autograd_engine draw "tanh(x*w + b)" x=2 w=-3 b=1 -o n.svg',
     )
     parser.add_argument("command", choices=["draw"], metavar="draw", help="what to do")
     parser.add_argument("expression", help="numbers, names, + - * / ** and the primitives")
@@ -59,7 +62,7 @@ def _values(words: Sequence[str]) -> dict[str, float]:
 
 
 def _fail(message: str) -> int:
-    print(f"autograd_engine: error: {message}", file=sys.stderr)
+    print(f"autograd_engine: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

@@ -149,6 +149,8 @@ def central_difference(f: Callable[[float], float], x: float) -> float:
 
     Source: Ridders, Accurate computation of F'(x) and F'(x)F''(x), Adv. Eng. Software 4 (1982).
     """
+    if not math.isfinite(x):
+        return math.nan
     best, least = math.nan, math.inf
     previous = slope_before = math.nan
     step = 0.25 * max(1.0, abs(x))
@@ -164,14 +166,22 @@ def central_difference(f: Callable[[float], float], x: float) -> float:
     return best
 
 
-def complex_step(row: Primitive, operands: Sequence[float], position: int) -> float:
-    """dz/d(operand) of an analytic primitive: Im z(x + ih) / h, exact for a tiny step h."""
+def complex_step(row: Primitive, operands: Sequence[float], position: int) -> float | None:
+    """dz/d(operand) of an analytic primitive: Im z(x + ih) / h, exact for a tiny step h.
+
+    None where the complex form is not real on the real line, as powers of negative numbers are, and
+    where the operand is too small for a step far below it.
+    """
     import numpy
 
-    step = 1e-30
     point = [numpy.complex128(x) for x in operands]
-    point[position] += 1j * step
     with numpy.errstate(all="ignore"):
+        if numpy.imag(row.primal(ON_ARRAYS, point)) != 0.0:
+            return None
+        step = 1e-30 * min(1.0, abs(operands[position]) or 1.0)
+        if step < sys.float_info.min:
+            return None
+        point[position] += 1j * step
         return float(numpy.imag(row.primal(ON_ARRAYS, point)) / step)
 
 

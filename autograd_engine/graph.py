@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from autograd_engine.backend import Value, topological_order
 
@@ -84,12 +83,10 @@ class Graph:
         """The Value that the view was made from."""
         return self.nodes[-1]
 
-    @cached_property
+    @property
     def differentiated(self) -> bool:
-        """Whether a backward pass has come through here: some adjoint of an operation is set."""
-        return any(
-            node.grad != 0.0 for node in self.nodes if not node.is_leaf or node is self.output
-        )
+        """Whether a backward pass has come through the output: its adjoint is set."""
+        return self.output.grad != 0.0
 
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} values, {len(self.edges)} edges>"

@@ -7,6 +7,7 @@ such place in pure Python: 11 ns a read against 34 ns for `threading.local`.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -40,28 +41,54 @@ _mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # 
 current_mode: Callable[[], Mode] = _mode.get
 
 
-class _NoGrad(ContextDecorator):
-    """The context manager behind `no_grad`; re-entrant, as a decorated function may recurse."""
+class _Manager(ContextDecorator):
+    """A `with` block or decorator that changes the mode; it may be entered again inside itself."""
 
     def __init__(self) -> None:
         self._outer: list[Mode] = []
 
+    def _inside(self, outer: Mode) -> Mode:
+        return outer
+
     def __enter__(self) -> None:
         outer = current_mode()
         self._outer.append(outer)
-        _mode.set(outer._replace(grad=False))
+        _mode.set(self._inside(outer))
 
     def __exit__(self, *error: object) -> None:
         _mode.set(self._outer.pop())
 
-    def _recreate_cm(
-        self,
-    ) -> _NoGrad:  # one manager a call: a decorated function may run in threads
-        return _NoGrad()
+    def __call__(self, function: F) -> F:
+        """Decorate a function; not one whose body runs after the call returns."""
+        name = type(self).__name__.lstrip("_")
+        if not callable(function):
+            raise TypeError(f"{name}: expected a function to decorate, got {function!r}")
+        late = (
+            inspect.isgeneratorfunction,
+            inspect.iscoroutinefunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(runs_late(function) for runs_late in late):
+            raise TypeError(
+                f"{name}: {function.__qualname__} runs after its call returns; "
+                f"write `with {name}(...):` inside it instead"
+            )
+        return super().__call__(function)
+
+    def _recreate_cm(self) -> _Manager:
+        """One manager a call: a decorated function may recurse, or run in several threads."""
+        again = copy.copy(self)
+        again._outer = []
+        return again
+
+
+class _no_grad(_Manager):
+    def _inside(self, outer: Mode) -> Mode:
+        return outer._replace(grad=False)
 
 
 @overload
-def no_grad() -> _NoGrad: ...
+def no_grad() -> _no_grad: ...
 @overload
 def no_grad(function: F) -> F: ...
 def no_grad(function: Callable[..., Any] | None = None) -> Any:
@@ -83,19 +110,10 @@ def no_grad(function: Callable[..., Any] | None = None) -> Any:
     >>> y, y._prev
     (Value(data=9.0, grad=0.0), ())
     """
-    if function is None:
-        return _NoGrad()
-    if not callable(function):
-        raise TypeError(f"no_grad: expected a function to decorate, got {function!r}")
-    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-        raise TypeError(
-            f"no_grad: {function.__qualname__} runs after its call returns; "
-            "write `with no_grad():` inside it instead"
-        )
-    return _NoGrad()(function)
+    return _no_grad() if function is None else _no_grad()(function)
 
 
-class named_scope(ContextDecorator):
+class named_scope(_Manager):
     """Give the nodes made inside a place in the model, such as "layer 0"; scopes nest.
 
     Pictures of large graphs fold by scope. A node's path is a tuple of names, outermost first.
@@ -121,20 +139,14 @@ class named_scope(ContextDecorator):
             raise TypeError(f"named_scope: the name must be a string, got {name!r}")
         if not name:
             raise ValueError("named_scope: the name is empty")
+        super().__init__()
         self._name = name
 
-    def __enter__(self) -> None:
-        self._outer = current_mode()
-        _mode.set(_inside(self._outer, self._name))
-
-    def __exit__(self, *error: object) -> None:
-        _mode.set(self._outer)
-
-    def _recreate_cm(self) -> named_scope:  # one manager a call, as in _NoGrad
-        return named_scope(self._name)
+    def _inside(self, outer: Mode) -> Mode:
+        return _scoped(outer, self._name)
 
 
 @functools.lru_cache(maxsize=4096)
-def _inside(outer: Mode, name: str) -> Mode:
+def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
     return Mode(outer.grad, Info(scope=(*(outer.info.scope if outer.info else ()), name)))

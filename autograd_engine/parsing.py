@@ -80,7 +80,7 @@ def _check_depth(tree: ast.AST) -> None:
 def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:
     match node:
         case ast.Constant(value=int() | float() as x) if not isinstance(x, bool):
-            return primitives.number(x, "constant")
+            return _number(node, x)
         case ast.Name(id=name):
             if name not in leaves:
                 raise ExpressionError(f"{name!r} has no value; add {name}=NUMBER")
@@ -98,6 +98,13 @@ def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:
                 raise ExpressionError(f"{name!r} is no primitive; known are {', '.join(TABLE)}")
             return _apply(node, TABLE[name], operands, leaves)
     _refuse(node, "only numbers, names, + - * / ** and the primitives are known")
+
+
+def _number(node: ast.expr, x: float) -> float:
+    try:
+        return primitives.number(x, "constant")
+    except ValueError as error:
+        _refuse(node, str(error))
 
 
 def _apply(

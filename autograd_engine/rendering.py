@@ -119,11 +119,13 @@ class Picture(graphviz.Digraph):  # type: ignore[misc] # graphviz ships no types
         **_: Any,
     ) -> str:
         """Write the DOT text and, beside it, the picture; returns the picture's path."""
-        picture = dot_bytes(self.source, format or self.format)
         if outfile is not None:
             filename = filename or Path(outfile).with_suffix(".gv")
-        source = Path(self.save(filename, directory))
-        path = Path(outfile or f"{source}.{format or self.format}")
+            format = format or Path(outfile).suffix[1:].lower()
+        format = format or self.format
+        picture = dot_bytes(self.source, format)
+        source = Path(self.save(filename, directory=directory))
+        path = Path(outfile or f"{source}.{format}")
         path.write_bytes(picture)
         if cleanup:
             source.unlink()

@@ -240,7 +240,7 @@ class Value:
         self._prev: tuple[Value, ...] = ()
         self._derivatives: Sequence[float] = ()
         self._info = current_mode().info
-        if label:
+        if label != "":
             self.label = label
 
     def __init_subclass__(cls) -> None:

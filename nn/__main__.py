@@ -94,25 +94,31 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _at_least_one(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def _positive(text: str) -> float:
-    if not 0.0 < float(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return float(text)
+    return _between(text, 0.0, math.inf, "a positive number")
 
 
 def _share(text: str) -> float:
-    if not 0.0 <= float(text) < 1.0:
-        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1)")
-    return float(text)
+    return 0.0 if text == "0" else _between(text, 0.0, 1.0, "a number from 0 to below 1")
+
+
+def _between(text: str, low: float, high: float, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not low < number < high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return number
 
 
 def _fail(message: str) -> int:
-    print(f"nn: error: {message}", file=sys.stderr)
+    print(f"nn: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

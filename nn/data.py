@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import math
 import random
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ __all__ = [
     "Dataset",
     "Rng",
     "Scaling",
+    "finite",
     "generator",
     "iris",
     "matrix",
@@ -48,14 +51,14 @@ class Dataset:
     left_out: tuple[str, ...] = ()
 
 
-def generator(rng: Rng) -> Any:
+def generator(rng: Any) -> Any:
     """What an `rng` argument means: a seed, a generator, or None for the `random` module's own."""
-    if rng is None:
+    if rng is None or rng is random:
         return random
     if isinstance(rng, random.Random):
         return rng
-    if isinstance(rng, int) and not isinstance(rng, bool):
-        return random.Random(rng)
+    if isinstance(rng, Integral) and not isinstance(rng, bool):
+        return random.Random(int(rng))
     raise TypeError(f"rng: expected an int seed or a random.Random, got {rng!r}")
 
 
@@ -68,6 +71,8 @@ def matrix(X: Any, name: str) -> list[list[float]]:
         When X is empty, ragged, not a table, or holds anything but finite numbers; the message
         names the row and the column, counted from 0.
     """
+    if not hasattr(X, "__len__") or isinstance(X, str):
+        raise DataError(f"{name} must be a table with one row per sample, got {X!r}")
     if len(X) == 0:
         raise DataError(f"{name} is empty")
     rows = []
@@ -76,15 +81,18 @@ def matrix(X: Any, name: str) -> list[list[float]]:
             raise DataError(f"{name} must have rows, one per sample; row {i} is {row!r}")
         if len(row) != len(X[0]):
             raise DataError(f"{name}: row {i} has {len(row)} numbers, row 0 has {len(X[0])}")
-        rows.append([_finite(x, f"{name}: row {i}, column {j}") for j, x in enumerate(row)])
+        rows.append([finite(x, f"{name}: row {i}, column {j}") for j, x in enumerate(row)])
     return rows
 
 
-def _finite(x: Any, place: str) -> float:
+def finite(x: Any, place: str) -> float:
+    """`x` as a finite float; a DataError names the place."""
     try:
         number = float(x)
     except (TypeError, ValueError):
         raise DataError(f"{place}: {x!r} is not a number") from None
+    except OverflowError:
+        raise DataError(f"{place}: too large for a float") from None
     if not math.isfinite(number):
         raise DataError(f"{place}: {number} is not a finite number")
     return number
@@ -124,11 +132,10 @@ class Scaling(NamedTuple):
 
     def __call__(self, X: Any) -> list[list[float]]:
         """The rows X (n, d), scaled."""
-        columns = list(zip(self.mean, self.scale, strict=True))
-        return [
-            [(x - m) / s for x, (m, s) in zip(row, columns, strict=True)]
-            for row in matrix(X, "scaling: X")
-        ]
+        rows, columns = matrix(X, "scaling: X"), list(zip(self.mean, self.scale, strict=True))
+        if len(rows[0]) != len(columns):
+            raise DataError(f"scaling: X has {len(rows[0])} columns, expected {len(columns)}")
+        return [[(x - m) / s for x, (m, s) in zip(row, columns, strict=True)] for row in rows]
 
 
 def standardize(X: Any) -> tuple[list[list[float]], Scaling]:
@@ -144,12 +151,9 @@ def standardize(X: Any) -> tuple[list[list[float]], Scaling]:
     ([[-1.0, 0.0], [1.0, 0.0]], [[0.0, 0.0]])
     """
     columns = list(zip(*matrix(X, "standardize: X"), strict=True))
-    mean = [math.fsum(column) / len(column) for column in columns]
-    variance = [
-        math.fsum((x - m) ** 2 for x in column) / len(column)
-        for column, m in zip(columns, mean, strict=True)
-    ]
-    scaling = Scaling(mean, [math.sqrt(v) or 1.0 for v in variance])
+    mean = [statistics.mean(column) for column in columns]  # exact, so a constant stays constant
+    scale = [statistics.pstdev(column) or 1.0 for column in columns]
+    scaling = Scaling(mean, scale)
     return scaling(X), scaling
 
 
@@ -161,15 +165,14 @@ def one_hot(labels: Sequence[int], n_classes: int | None = None) -> list[list[fl
     ValueError
         For a label that is not a whole number from 0 to k - 1.
     """
-    k = (
-        n_classes
-        if n_classes is not None
-        else max([int(label) for label in labels], default=-1) + 1
-    )
-    for i, label in enumerate(labels):
-        if label != int(label) or not 0 <= label < k:
-            raise DataError(f"one_hot: label {i} is {label!r}, not a class index from 0 to {k - 1}")
-    return [[1.0 if label == j else 0.0 for j in range(k)] for label in labels]
+    indices = [finite(label, f"one_hot: label {i}") for i, label in enumerate(labels)]
+    k = int(max(indices, default=-1)) + 1 if n_classes is None else n_classes
+    for i, index in enumerate(indices):
+        if not index.is_integer() or not 0 <= index < k:
+            raise DataError(
+                f"one_hot: label {i} is {labels[i]!r}, not a class index from 0 to {k - 1}"
+            )
+    return [[1.0 if index == j else 0.0 for j in range(k)] for index in indices]
 
 
 # --- reading ---------------------------------------------------------------
@@ -198,12 +201,14 @@ def read_csv(path: str | Path, target: str) -> Dataset:
         raise DataError(f"{path}: no numeric column besides the target {target!r}")
 
     def cell(i: int, name: str) -> float:
-        return _finite(columns[name][i], f"{path}: row {lines[i][0]}, column {name!r}")
+        return finite(columns[name][i], f"{path}: row {lines[i][0]}, column {name!r}")
 
     X = [[cell(i, name) for name in inputs] for i in range(len(lines))]
     left_out = tuple(name for name in header if name not in (*inputs, target))
     if target in numeric:
         y: list[Any] = [cell(i, target) for i in range(len(lines))]
+        if len(y) > 1 and min(y) == max(y):
+            raise DataError(f"{path}: column {target!r} is {y[0]:g} in every row; nothing to learn")
         return Dataset(X, y, inputs, target, None, left_out)
     classes = _classes(columns[target], path, target, lines)
     indices = {name: i for i, name in enumerate(classes)}
@@ -226,10 +231,12 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DataError(f"{path}: row {reader.line_num}: {error}") from None
     if not lines:
         raise DataError(f"{path}: the file is empty")
-    header = lines[0][1]
+    header = [" ".join(name.split()) for name in lines[0][1]]
     for name in header:
         if not name or header.count(name) > 1:
-            raise DataError(f"{path}: row 1: column name {name!r} is empty or stands twice")
+            raise DataError(
+                f"{path}: row {lines[0][0]}: column name {name!r} is empty or stands twice"
+            )
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograd_engine import Value, draw, named_scope, no_grad
+from autograd_engine import Value, draw, draw_dot, named_scope, no_grad
 from nn.data import DataError, Dataset, Scaling, standardize, train_test_split
 from nn.layers import MLP
 from nn.losses import half_squared_error, softmax_cross_entropy
@@ -20,6 +21,7 @@ from nn.training import History, accuracy, fit, r_squared
 
 __all__ = ["Settings", "run"]
 
+FILES = ("decision.png", "graph.png", "graph.svg", "loss.png", "model.json")
 READABLE_VALUES = 60  # a picture of more values than this is folded by layer
 
 
@@ -99,17 +101,29 @@ def run(data: Dataset, settings: Settings, out: Path) -> None:
     FloatingPointError
         When the training diverges.
     """
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out}: exists and is not a directory")
+    _check_writable(out)
     trained = _train(data, settings)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         _write(trained, Path(folder))
-        out.mkdir(exist_ok=True)
         written = sorted(file.name for file in Path(folder).iterdir())
+        out.mkdir(parents=True, exist_ok=True)
         for name in written:
-            shutil.move(Path(folder) / name, out / name)
+            shutil.copyfile(Path(folder) / name, out / name)
     print(f"wrote {', '.join(written)} into {out}")
+
+
+def _check_writable(out: Path) -> None:
+    """Fail before the training, not after it."""
+    if out.is_dir():
+        for name in FILES:
+            if (out / name).is_dir():
+                raise DataError(f"{out / name}: is a directory where a file is to be written")
+    existing = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise DataError(f"{existing}: exists and is not a directory")
+    if not os.access(existing, os.W_OK):
+        raise DataError(f"{existing}: no permission to write there")
+    draw_dot(Value(0.0)).pipe()  # is there an engine for the pictures?
 
 
 def _train(data: Dataset, settings: Settings) -> Trained:

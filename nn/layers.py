@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import autograd_engine
@@ -101,7 +102,7 @@ class Layer(Module):
         activation: Activation = "relu",
     ) -> Layer:
         """A layer with these weights (nout, nin) and biases (nout,); None: no biases."""
-        if not weights or len({len(row) for row in weights}) > 1:
+        if len(weights) == 0 or len({len(row) for row in weights}) > 1:
             raise ValueError("Layer: weights must be nout rows of nin numbers, all equally long")
         if biases is not None and len(biases) != len(weights):
             raise ValueError(f"Layer: {len(weights)} rows of weights but {len(biases)} biases")
@@ -166,7 +167,7 @@ class MLP(Module):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        if isinstance(nouts, int) or not len(nouts):
+        if not hasattr(nouts, "__len__") or len(nouts) == 0:
             raise ValueError(
                 f"MLP: nouts must list the width of each layer, as [16, 1]; got {nouts!r}"
             )
@@ -184,7 +185,7 @@ class MLP(Module):
     def from_weights(
         cls,
         weights: Sequence[Sequence[Sequence[float]]],
-        biases: Sequence[Sequence[float]] | None = None,
+        biases: Sequence[Sequence[float] | None] | None = None,
         *,
         activation: Activation = "relu",
         output: Activation = "linear",
@@ -196,15 +197,15 @@ class MLP(Module):
         ValueError
             When the lists do not fit together; the message names the layer.
         """
-        if not weights or (biases is not None and len(biases) != len(weights)):
+        if len(weights) == 0 or (biases is not None and len(biases) != len(weights)):
             raise ValueError(
-                f"MLP: weights of {len(weights)} layers, biases of {len(biases or [])}; "
+                f"MLP: weights of {len(weights)} layers, biases of {len(biases or ())}; "
                 "both need one entry per layer"
             )
         model = cls.__new__(cls)
         model.layers = []
         for i, rows in enumerate(weights):
-            if i and rows and len(rows[0]) != len(weights[i - 1]):
+            if i and len(rows) and len(rows[0]) != len(weights[i - 1]):
                 raise ValueError(
                     f"MLP: layer {i} has weights for {len(rows[0])} inputs, "
                     f"but layer {i - 1} has {len(weights[i - 1])} neurons"
@@ -235,18 +236,20 @@ def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
     function: Any = activation
     if isinstance(activation, str) and activation in autograd_engine.__all__:
         function = getattr(autograd_engine, activation)
+    reason = None
     try:
         works = isinstance(function(Value(0.5)), Value)
-    except (TypeError, ValueError):
-        works = False
+    except Exception as error:  # whatever a function of the user's may raise
+        works, reason = False, error
     if not works:
         raise ValueError(
             f"unknown activation {activation!r}; use 'linear', 'relu', 'tanh', 'sigmoid', "
             "or a function from Value to Value"
-        )
-    return getattr(function, "__name__", "custom"), function
+        ) from reason
+    name = getattr(function, "__name__", "custom")
+    return (name if getattr(autograd_engine, name, None) is function else "custom"), function
 
 
 def _check_size(name: str, size: Any) -> None:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")

@@ -6,6 +6,7 @@ An output is what a model returns: one Value, or a list of Values. `fit` average
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import autograd_engine
@@ -23,7 +24,7 @@ def squared_error(output: Any, target: Any) -> Value:
         When output and target differ in length.
     """
     outputs, targets = _as_list(output), _as_list(target)
-    if len(outputs) != len(targets):
+    if len(outputs) != len(targets) or not outputs:
         raise ValueError(f"loss: {len(outputs)} outputs but {len(targets)} targets")
     squares: list[Value] = [(o - t) ** 2 for o, t in zip(outputs, targets, strict=True)]
     loss: Value = squares[0] if len(squares) == 1 else autograd_engine.sum(squares)
@@ -47,7 +48,7 @@ def hinge(output: Value, target: float) -> Value:
     """
     if isinstance(output, list | tuple):
         raise ValueError(f"hinge: needs a model with one output, got {len(output)}")
-    if target not in (-1, 1):
+    if getattr(target, "ndim", 0) or target not in (-1, 1):
         raise ValueError(f"hinge: the target must be -1 or +1, got {target!r}")
     loss: Value = relu(1 - target * output)
     return loss
@@ -69,17 +70,18 @@ def softmax_cross_entropy(output: Sequence[Value], target: Any) -> Value:
         raise ValueError(
             "softmax_cross_entropy: needs a model with one output per class, two or more"
         )
-    if hasattr(target, "__len__"):
-        if len(target) != len(output) or abs(sum(target) - 1.0) > 1e-9 or min(target) < 0:
+    k = len(output)
+    if hasattr(target, "__len__") and not isinstance(target, str):
+        if len(target) != k or not (abs(sum(target) - 1.0) <= 1e-9 and min(target) >= 0.0):
             raise ValueError(
-                f"softmax_cross_entropy: the target must be {len(output)} probabilities that add "
-                f"up to 1, got {target!r}"
+                f"softmax_cross_entropy: the target must be {k} probabilities that add up to 1, "
+                f"got {target!r}"
             )
         loss: Value = logsumexp(output) - dot(output, target)
         return loss
-    if target != int(target) or not 0 <= target < len(output):
+    if not isinstance(target, float | Integral) or target not in range(k):
         raise ValueError(
-            f"softmax_cross_entropy: the target must be a class index from 0 to {len(output) - 1}, "
+            f"softmax_cross_entropy: the target must be a class index from 0 to {k - 1}, "
             f"got {target!r}"
         )
     loss = logsumexp(output) - output[int(target)]

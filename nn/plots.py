@@ -25,7 +25,12 @@ def loss_curve(loss: Sequence[float], *, title: str = "loss") -> Figure:
     """The mean loss of each epoch on a logarithmic scale (linear where it reaches 0)."""
     figure, axes = _figure()
     axes.plot(range(1, len(loss) + 1), loss, color="#2563EB", marker="o" if len(loss) == 1 else "")
-    axes.set(title=title, xlabel="epoch", yscale="log" if min(loss) > 0.0 else "linear")
+    axes.set(
+        title=title,
+        xlabel="epoch",
+        ylabel="mean loss",
+        yscale="log" if min(loss) > 0.0 else "linear",
+    )
     axes.grid(alpha=0.3)
     return figure
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import autograd_engine
 from nn.layers import MLP
 
 __all__ = ["load", "save"]
@@ -46,7 +45,7 @@ def load(path: str | Path) -> tuple[MLP, dict[str, Any]]:
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         return MLP.from_weights(**document["model"]), dict(document["notes"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a model saved by nn.save: {error}") from None
 
 
@@ -54,15 +53,14 @@ def _describe(model: MLP) -> dict[str, Any]:
     """The arguments of `MLP.from_weights`."""
     neurons = [layer.neurons for layer in model.layers]
     activations = [{neuron.activation for neuron in layer} for layer in neurons]
-    hidden = set().union(*activations[:-1]) or activations[-1]
-    for name in hidden | activations[-1]:
-        if name != "linear" and name not in autograd_engine.__all__:
-            raise ValueError(
-                f"save: the activation {name!r} is a function of yours; use a named one"
-            )
+    hidden = set().union(*activations[:-1]) or set(activations[-1])
+    if "custom" in hidden | activations[-1]:
+        raise ValueError("save: an activation is a function of yours; use a named one")
     if len(hidden) > 1 or len(activations[-1]) > 1:
         raise ValueError("save: the hidden layers differ in activation")
-    biases = [[neuron.b.data for neuron in layer if neuron.b is not None] for layer in neurons]
+    biases = [
+        [neuron.b.data for neuron in layer if neuron.b is not None] or None for layer in neurons
+    ]
     return {
         "weights": [[[w.data for w in neuron.w] for neuron in layer] for layer in neurons],
         "biases": biases if any(biases) else None,

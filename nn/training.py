@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from autograd_engine import Value, named_scope
-from nn.data import DataError, Rng, generator, matrix
+from nn.data import DataError, Rng, finite, generator, matrix
 from nn.module import Module
 
 __all__ = ["History", "accuracy", "fit", "r_squared"]
@@ -84,7 +85,8 @@ def fit(
     if epochs < 1 or (batch_size is not None and batch_size < 1):
         raise ValueError(f"fit: epochs={epochs} and batch_size={batch_size} must be at least 1")
     for i, target in enumerate(y):
-        matrix([target if hasattr(target, "__len__") else [target]], f"fit: y: target {i}")
+        for x in target if hasattr(target, "__len__") and not isinstance(target, str) else [target]:
+            finite(x, f"fit: y: target {i}")
     order, random_numbers, history = list(range(len(rows))), generator(rng), History()
     with tqdm(total=epochs, unit="epoch", disable=not progress, mininterval=0.2) as bar:
         for epoch in range(epochs):
@@ -120,6 +122,8 @@ def _accumulate(
         output = model(x)
         with named_scope("loss"):
             sample_loss = loss(output, target)
+        if not isinstance(sample_loss, Value):
+            raise TypeError(f"fit: the loss must return one Value, got {sample_loss!r}")
         sample_loss.backward(1.0 / len(samples))
         total += sample_loss.data
     return total / len(samples)
@@ -141,7 +145,7 @@ def accuracy(outputs: Sequence[Any], targets: Sequence[Any]) -> float:
     right = 0
     for i, (output, target) in enumerate(zip(outputs, targets, strict=True)):
         if hasattr(output, "__len__"):
-            right += _argmax(output) == (_argmax(target) if hasattr(target, "__len__") else target)
+            right += _argmax(output) == _class_of(target, len(output), i)
         elif target in (-1, 1):
             right += (output > 0) == (target > 0)
         else:
@@ -160,9 +164,21 @@ def r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
     if len(outputs) != len(targets) or not len(outputs):
         raise ValueError(f"r_squared: {len(outputs)} outputs, {len(targets)} targets")
     mean = math.fsum(targets) / len(targets)
-    spread = math.fsum((t - mean) ** 2 for t in targets)
-    error = math.fsum((o - t) ** 2 for o, t in zip(outputs, targets, strict=True))
+    spread = math.fsum((t - mean) * (t - mean) for t in targets)
+    error = math.fsum((o - t) * (o - t) for o, t in zip(outputs, targets, strict=True))
     return 1.0 - error / spread if spread else math.nan
+
+
+def _class_of(target: Any, k: int, i: int) -> int:
+    """The class index that a target means, an index or a one-hot row."""
+    if hasattr(target, "__len__") and not isinstance(target, str) and len(target) == k:
+        return _argmax(list(target))
+    if isinstance(target, float | Integral) and target in range(k):
+        return int(target)
+    raise ValueError(
+        f"accuracy: with {k} outputs per sample a target must be a class index from 0 to {k - 1} "
+        f"or a one-hot row; target {i} is {target!r}"
+    )
 
 
 def _argmax(xs: Sequence[float]) -> int:

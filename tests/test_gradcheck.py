@@ -1,0 +1,269 @@
+"""The checker itself: what it accepts, what it refuses, and what it says."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_engine as ae
+from autograd_engine import GradcheckError, Value, gradcheck, no_grad
+from autograd_engine.gradcheck import Check, Report, central_difference, complex_step
+from autograd_engine.primitives import TABLE
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        (lambda x: x, [2.0]),
+        (lambda x: x + x, [2.0]),
+        (lambda x: x**2, [-3.0]),
+        (lambda x: x**-3, [-1.5]),
+        (lambda x: x**2, [0.0]),
+        (lambda x: 2**x, [0.5]),
+        (lambda x, y: x**y, [1.5, -2.5]),
+        (lambda x, y: (x / y - y).tanh() * x.exp(), [0.3, -1.7]),
+        (lambda x, y: ae.maximum(x, y) * ae.where(x > y, x, y), [0.3, 0.4]),
+        (lambda *xs: ae.softmax(xs)[1], [0.5, -1.2, 2.0]),
+        (lambda *xs: ae.dot(xs, xs) + ae.logsumexp(xs), [0.5, -1.2, 2.0]),
+        (lambda x: x.log(), [1e-3]),
+        (lambda x: x.sqrt() * 1e6, [1e-2]),
+        (lambda x: x / 3, [1e200]),
+        (lambda x: x.sigmoid(), [40.0]),
+    ],
+)
+def test_right_gradients_pass(function: Callable[..., Value], at: list[float]) -> None:
+    assert gradcheck(function, at).passed
+
+
+def detached(x: Value) -> Value:
+    return Value(x.data)
+
+
+def wrong_without_grad(x: Value) -> Value:
+    with no_grad():
+        half = 0.5 * x
+    return half * x
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        (lambda x: Value(math.exp(x)), 1.0),
+        (lambda x: x * math.tanh(x), 0.5),
+        (lambda x: detached(x) + x, 0.5),
+        (wrong_without_grad, 2.0),
+        (lambda x: x.relu(), 0.0),
+        (lambda x: x.sqrt(), -1.0),
+        (lambda x: 1 / x, 0.0),
+    ],
+)
+def test_wrong_gradients_and_singular_points_fail(
+    function: Callable[[Value], Value], at: float
+) -> None:
+    with pytest.raises(GradcheckError):
+        gradcheck(function, [at])
+
+
+@pytest.mark.parametrize("at", [-1.1, -2.0])
+def test_a_large_whole_power_of_a_negative_base_passes(at: float) -> None:
+    assert gradcheck(lambda x: x**101, [at]).passed
+
+
+@pytest.mark.parametrize("at", [1e-100, 1e-200])
+def test_a_logarithm_close_to_zero_passes(at: float) -> None:
+    assert gradcheck(lambda x: x.log(), [at], tolerance=1e-6).passed
+
+
+def test_report_lists_inputs_then_edges_in_topological_order() -> None:
+    def product(x: Value, w: Value) -> Value:
+        return (x * w).tanh()
+
+    report = gradcheck(product, [0.5, -1.5])
+    assert [(check.operation, check.operand, check.at) for check in report.checks] == [
+        ("product", "input 0", 0.5),
+        ("product", "input 1", -1.5),
+        ("*", "operand 0", 0.5),
+        ("*", "operand 1", -1.5),
+        ("tanh", "operand 0", -0.75),
+    ]
+    assert report.failures == []
+    slope = 1.0 - math.tanh(-0.75) ** 2
+    assert [check.analytic for check in report.checks] == pytest.approx(
+        [-1.5 * slope, 0.5 * slope, -1.5, 0.5, slope], rel=1e-14
+    )
+    assert [check.complex_step is None for check in report.checks] == [True, True] + 3 * [False]
+
+
+def test_report_prints_one_line_per_derivative() -> None:
+    lines = str(gradcheck(lambda x: x * 3, [2.0])).splitlines()
+    assert lines[0] == "gradcheck: 0 of 2 derivatives disagree"
+    assert lines[1].startswith("ok   <lambda>, input 0 = 2: analytic 3, central difference ")
+    assert lines[2].startswith("ok   *, operand 0 = 2: analytic 3, central difference ")
+    assert lines[2].endswith(", complex step 3")
+    assert len(lines) == 3
+
+
+def test_constants_are_not_checked_and_keep_their_positions() -> None:
+    report = gradcheck(lambda x: ae.where(True, 2.0 - x, 0.0), [0.5])
+    assert [(check.operation, check.operand) for check in report.checks[1:]] == [
+        ("-", "operand 1"),
+        ("where", "operand 1"),
+    ]
+
+
+def test_rows_that_are_not_analytic_have_no_complex_step() -> None:
+    report = gradcheck(lambda x: x.relu(), [2.0])
+    assert report.checks[-1].operation == "relu"
+    assert report.checks[-1].complex_step is None
+
+
+def test_error_is_the_full_report_with_failures_first() -> None:
+    with pytest.raises(GradcheckError) as error:
+        gradcheck(lambda x, y: x * math.tanh(y) + y * x, [0.5, 2.0])
+    lines = str(error.value).splitlines()
+    assert lines[0] == "gradcheck: 1 of 7 derivatives disagree"
+    assert lines[1].startswith("FAIL <lambda>, input 1 = 2: analytic 0.5, central difference 0.53")
+    assert all(line.startswith("ok   ") for line in lines[2:])
+    assert isinstance(error.value, AssertionError)
+
+
+def test_long_reports_are_cut() -> None:
+    report = gradcheck(lambda *xs: ae.sum(xs), [0.1] * 30)
+    lines = str(report).splitlines()
+    assert len(lines) == 1 + 20 + 1
+    assert lines[-1] == "(40 more)"
+
+
+@pytest.mark.parametrize("result", [3.0, None, [Value(1.0)], np.array([1.0])])
+def test_result_must_be_a_value(result: Any) -> None:
+    kind = type(result).__name__
+    with pytest.raises(TypeError, match=f"^gradcheck: f returned {kind}, not a Value; return one"):
+        gradcheck(lambda x: result, [1.0])
+
+
+def test_inputs_must_be_numbers() -> None:
+    with pytest.raises(TypeError, match=r"^gradcheck: expected a real number.* got str 'a'"):
+        gradcheck(lambda x: x, ["a"])
+
+
+def test_inputs_may_be_values_and_keep_their_gradients() -> None:
+    x = Value(0.5)
+    x.grad = 7.0
+    assert gradcheck(lambda x: x.exp(), [x]).passed
+    assert (x.data, x.grad, x._prev) == (0.5, 7.0, ())
+
+
+def test_an_unused_input_has_derivative_zero() -> None:
+    report = gradcheck(lambda x, y: x * 2, [1.0, 5.0])
+    assert (report.checks[1].analytic, report.checks[1].central) == (0.0, 0.0)
+
+
+def test_a_callable_without_a_name_is_named_by_its_type() -> None:
+    report = gradcheck(functools.partial(ae.maximum, 0.0), [2.0])
+    assert report.checks[0].operation == "partial"
+
+
+def test_tolerance_bounds_the_disagreement_with_the_central_difference() -> None:
+    def almost(x: Value) -> Value:
+        return x * 2 + Value(1e-4 * x.data)
+
+    with pytest.raises(GradcheckError):
+        gradcheck(almost, [1.0], tolerance=1e-5)
+    assert gradcheck(almost, [1.0], tolerance=1e-3).passed
+
+
+def check(analytic: float, central: float, exact: float | None = None) -> Check:
+    return Check("f", "operand 0", 1.0, analytic, central, exact, 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("one", "passed"),
+    [
+        (check(2.0, 2.0 + 1e-8), True),
+        (check(2.0, 2.0 + 1e-6), False),
+        (check(1e9, 1e9 + 1.0), True),
+        (check(0.0, 5e-8), True),
+        (check(2.0, 2.0, 2.0 + 1e-14), True),
+        (check(2.0, 2.0, 2.0 + 1e-11), False),
+        (check(math.nan, math.nan), False),
+        (check(2.0, math.nan), False),
+        (check(math.inf, math.inf), False),
+    ],
+)
+def test_error_is_relative_to_the_larger_of_one_and_the_estimate(one: Check, passed: bool) -> None:
+    assert one.passed is passed
+    report = Report((one,))
+    assert report.passed is passed
+    assert len(report.failures) == (not passed)
+    assert re.match("ok   " if passed else "FAIL ", str(one))
+
+
+# --- the two estimates ----------------------------------------------------------------------------
+
+SMOOTH: list[tuple[Callable[[float], float], Callable[[float], float]]] = [
+    (lambda x: x * x * x, lambda x: 3.0 * x * x),
+    (math.atan, lambda x: 1.0 / (1.0 + x * x)),
+    (lambda x: x / 7.0 - 2.0, lambda x: 1.0 / 7.0),
+    (lambda x: math.hypot(x, 1.0), lambda x: x / math.hypot(x, 1.0)),
+]
+
+
+@pytest.mark.parametrize("f_and_slope", SMOOTH, ids=["cube", "atan", "line", "hypot"])
+@pytest.mark.parametrize("x", [0.0, 1e-300, 1e-8, 1e-3, 0.3, -2.5, 40.0, 1e3, -1e6])
+def test_central_difference_is_accurate(
+    f_and_slope: tuple[Callable[[float], float], Callable[[float], float]], x: float
+) -> None:
+    f, slope = f_and_slope
+    assert central_difference(f, x) == pytest.approx(slope(x), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("x", [1e-6, 1e-2, 1.0, 1e3, 1e12])
+def test_central_difference_keeps_inside_the_domain(x: float) -> None:
+    def log_or_nan(t: float) -> float:
+        return math.log(t) if t > 0.0 else math.nan
+
+    assert central_difference(log_or_nan, x) == pytest.approx(1.0 / x, rel=1e-7)
+
+
+@pytest.mark.parametrize("x", [1e200, -1e300])
+def test_central_difference_of_a_line_survives_huge_arguments(x: float) -> None:
+    assert central_difference(lambda t: t / 4.0, x) == pytest.approx(0.25, rel=1e-9)
+
+
+@pytest.mark.parametrize("x", [math.inf, -math.inf, math.nan])
+def test_central_difference_is_nan_where_no_step_can_be_taken(x: float) -> None:
+    calls = 0
+
+    def identity(t: float) -> float:
+        nonlocal calls
+        calls += 1
+        assert calls < 10_000, "the steps never end"
+        return t
+
+    assert math.isnan(central_difference(identity, x))
+
+
+def test_central_difference_is_nan_without_a_finite_value() -> None:
+    assert math.isnan(central_difference(lambda t: math.nan, 1.0))
+
+
+def test_central_difference_close_to_a_kink() -> None:
+    assert central_difference(lambda t: max(0.0, t), 1e-3) == pytest.approx(1.0, abs=1e-9)
+    assert central_difference(lambda t: max(0.0, t), -1e-3) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_central_difference_at_a_kink_is_the_mean_of_both_sides() -> None:
+    assert central_difference(lambda t: max(0.0, t), 0.0) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("x", [-3.0, -1e-5, 1e-5, 0.7, 12.0])
+def test_complex_step_has_no_cancellation(x: float) -> None:
+    assert complex_step(TABLE["exp"], [x], 0) == pytest.approx(math.exp(x), rel=1e-15)
+    assert complex_step(TABLE["tanh"], [x], 0) == pytest.approx(1.0 / math.cosh(x) ** 2, rel=1e-14)
+    assert complex_step(TABLE["div"], [x, 3.0], 1) == pytest.approx(-x / 9.0, rel=1e-15)
