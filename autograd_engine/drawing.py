@@ -153,7 +153,7 @@ def _draw_nodes(graph: Graph, picture: Picture) -> None:
     for node in graph.nodes:
         picture.node(
             f"v{node.index}",
-            _card(node, node is graph.output, graph.differentiated),
+            _card(node, _fill(node, graph), graph.differentiated),
             shape="plain",
             tooltip=_tooltip(node),
         )
@@ -222,12 +222,17 @@ def _with_constant(node: Node) -> str:
     return node.symbol
 
 
-def _card(node: Node, is_output: bool, differentiated: bool) -> str:
-    fill = INTERIOR
-    if is_output:
-        fill = OUTPUT
-    elif node.is_leaf:
-        fill = PARAMETER if _PARAMETER_NAME.fullmatch(node.label) else INPUT
+def _fill(node: Node, graph: Graph) -> str:
+    """The colour of a card. Parameters are the leaves of a model's scopes, else known by name."""
+    if node is graph.output:
+        return OUTPUT
+    if not node.is_leaf:
+        return INTERIOR
+    is_parameter = node.scope if graph.has_scoped_leaves else _PARAMETER_NAME.fullmatch(node.label)
+    return PARAMETER if is_parameter else INPUT
+
+
+def _card(node: Node, fill: str, differentiated: bool) -> str:
     rows = [("data", _number(node.data), INK)]
     if differentiated:
         rows.append(("grad", *_signed(node.grad)))

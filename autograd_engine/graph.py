@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from autograd_engine.backend import Value, topological_order
 
@@ -87,6 +88,11 @@ class Graph:
     def differentiated(self) -> bool:
         """Whether a backward pass has come through the output: its adjoint is set."""
         return self.output.grad != 0.0
+
+    @cached_property
+    def has_scoped_leaves(self) -> bool:
+        """Whether leaves were made inside a `named_scope`, as the parameters of `nn` are."""
+        return any(node.is_leaf and node.scope for node in self.nodes)
 
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} values, {len(self.edges)} edges>"

@@ -473,3 +473,11 @@ def test_a_value_used_often_does_not_hold_up_the_layout() -> None:
     draw(y, "graph.svg")
     assert time.perf_counter() - start < 10.0
     assert "local derivative 1.0000" in Path("graph.svg").read_text()
+
+
+def test_an_input_called_weight_is_no_parameter_of_a_model() -> None:
+    weight = Value(1.0, label="weight")
+    of_model = draw_dot(MLP(1, [1], rng=0)([weight])).source
+    alone = draw_dot(weight * 2).source
+    assert 'BGCOLOR="#DCFCE7"' in of_model
+    assert 'BGCOLOR="#DCFCE7"' not in alone
