@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_engine.backend import Value
 from autograd_engine.errors import RenderError
-from autograd_engine.graph import Graph, Group, Node, fold, summary
+from autograd_engine.graph import Graph, Group, Node, extent, fold, summary
 
 if TYPE_CHECKING:
     from autograd_engine.rendering import Picture
@@ -73,8 +73,12 @@ def draw(value: Value, path: str | Path, *, max_values: int | None = MAX_VALUES)
     path = Path(path)
     picture = draw_dot(value, format=_format_of(path), max_values=max_values)
     data = picture.pipe()
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def draw_dot(
@@ -99,6 +103,10 @@ def draw_dot(
 
     if format not in FORMATS:
         raise ValueError(f"draw_dot: unknown format {format!r}; choose one of {', '.join(FORMATS)}")
+    count, scoped = extent(root)
+    folded = max_values is not None and count > max_values
+    if folded and not scoped:
+        raise _too_large(count, max_values)
     graph = Graph(root)
     picture = Picture(
         format=format,
@@ -107,11 +115,19 @@ def draw_dot(
         edge_attr={"color": LINE, "fontname": "Helvetica,Arial,sans-serif", "fontsize": "9"},
     )
     picture.attr(labelloc="b", fontsize="9", fontcolor=MUTED)
-    if max_values is None or len(graph.nodes) <= max_values:
-        _draw_nodes(graph, picture)
-    else:
+    if folded:
         _draw_groups(graph, picture, max_values)
+    else:
+        _draw_nodes(graph, picture)
     return picture
+
+
+def _too_large(count: int, max_values: int | None) -> ValueError:
+    return ValueError(
+        f"draw: the graph has {count:,} values, more than max_values={max_values}; "
+        "draw an inner Value, put `with named_scope('part'):` around parts so that they fold, "
+        "or pass max_values=None to draw them all"
+    )
 
 
 def mimebundle(value: Value, **_: Any) -> dict[str, Any]:
@@ -149,7 +165,10 @@ def _draw_nodes(graph: Graph, picture: Picture) -> None:
     labelled = _detours(graph) <= MAX_DETOURS
     notes = [] if graph.differentiated else [f"{_NO_BACKWARD}: call .backward() on the output"]
     notes += [_CAPTION if labelled else _CAPTION_TOOLTIP] if graph.edges else []
-    picture.attr(label=" · ".join(notes), **({} if labelled else {"nslimit": "2"}))
+    picture.attr(
+        label="\n".join(f"    {note}    " for note in notes),
+        **({} if labelled else {"nslimit": "2"}),
+    )
     for node in graph.nodes:
         picture.node(
             f"v{node.index}",
@@ -252,15 +271,10 @@ def _tooltip(node: Node) -> str:
 # --- folded by scope ---------------------------------------------------------------
 
 
-def _draw_groups(graph: Graph, picture: Picture, max_values: int) -> None:
+def _draw_groups(graph: Graph, picture: Picture, max_values: int | None) -> None:
     groups, flows = fold(graph)
-    scoped = any(node.scope for node in graph.nodes)
-    if not scoped or len(groups) > max_values:
-        raise ValueError(
-            f"draw: the graph has {len(graph.nodes):,} values, more than max_values={max_values}; "
-            "draw an inner Value, put `with named_scope('part'):` around parts so that they fold, "
-            "or pass max_values=None to draw them all"
-        )
+    if max_values is not None and len(groups) > max_values:
+        raise _too_large(len(graph.nodes), max_values)
     note = "" if graph.differentiated else f"{_NO_BACKWARD} · "
     picture.attr(label=f"{note}{len(graph.nodes):,} values, folded by scope")
     for group in groups:
@@ -316,17 +330,24 @@ def _table(title: str, rows: list[tuple[str, str, str]], fill: str) -> str:
     """A card: an HTML-like DOT label, with every text escaped."""
     lines = []
     if title:
-        lines.append(f'<TR><TD COLSPAN="2"><B> {_html(title)} </B></TD></TR>')
+        lines.append(
+            f'<TR><TD COLSPAN="2"><B>{_pad(title)}{_html(title)}{_pad(title)}</B></TD></TR>'
+        )
     for name, text, color in rows:
-        cell = f'<FONT COLOR="{color}">{_html(text)}  </FONT>'
+        cell = f'<FONT COLOR="{color}">{_html(text)}{_pad(text)}</FONT>'
         if name:
             lines.append(f'<TR><TD ALIGN="LEFT">{name}</TD><TD ALIGN="RIGHT">{cell}</TD></TR>')
         else:
-            lines.append(f'<TR><TD COLSPAN="2">{cell}</TD></TR>')
+            lines.append(f'<TR><TD COLSPAN="2">{_pad(text)}{cell}</TD></TR>')
     return (
         f'<<TABLE STYLE="ROUNDED" BGCOLOR="{fill}" COLOR="{LINE}" BORDER="1" CELLBORDER="0" '
         f'CELLSPACING="0" CELLPADDING="4">{"".join(lines)}</TABLE>>'
     )
+
+
+def _pad(text: str) -> str:
+    """Room beside a text, because engines estimate its width, each with fonts of its own."""
+    return " " * (2 + len(text) // 8)
 
 
 def _printable(text: str, longest: int = 40) -> str:

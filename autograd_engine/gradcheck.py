@@ -16,7 +16,7 @@ from typing import Any
 
 from autograd_engine.backend import Value, topological_order
 from autograd_engine.errors import GradcheckError
-from autograd_engine.modes import no_grad
+from autograd_engine.modes import current_mode, no_grad
 from autograd_engine.primitives import ON_ARRAYS, Primitive, number
 
 __all__ = ["Check", "Report", "central_difference", "complex_step", "gradcheck"]
@@ -104,6 +104,8 @@ def gradcheck(f: Callable[..., Value], values: Sequence[Any], *, tolerance: floa
         When a derivative disagrees; the message is the full report.
     TypeError
         When `f` does not return a Value.
+    ValueError
+        Under `no_grad`.
 
     Notes
     -----
@@ -121,6 +123,10 @@ def gradcheck(f: Callable[..., Value], values: Sequence[Any], *, tolerance: floa
     ok   *, operand 1 = -1.5: analytic 0.5, central difference 0.5, complex step 0.5
     ok   tanh, operand 0 = -0.75: analytic 0.5965..., complex step 0.5965...
     """
+    if not current_mode().records:
+        raise ValueError("gradcheck: nothing is recorded under no_grad; leave the block first")
+    if not hasattr(values, "__iter__"):
+        raise TypeError(f"gradcheck: values must list the arguments of f, got {values!r}")
     point = [x.data if isinstance(x, Value) else number(x, "gradcheck") for x in values]
     inputs = [Value(x) for x in point]
     output = f(*inputs)
@@ -129,10 +135,15 @@ def gradcheck(f: Callable[..., Value], values: Sequence[Any], *, tolerance: floa
             f"gradcheck: f returned {type(output).__name__}, not a Value; "
             "return one Value computed from the arguments"
         )
+    order = topological_order(output)
+    kept = [node.grad for node in order]  # captured Values, such as a model's parameters
     output.backward()
+    gradients = [x.grad for x in inputs]
+    for node, grad in zip(order, kept, strict=True):
+        node.grad = grad
     name = getattr(f, "__name__", type(f).__name__)
-    checks = [_check_input(f, name, point, i, x.grad, tolerance) for i, x in enumerate(inputs)]
-    for node in topological_order(output):
+    checks = [_check_input(f, name, point, i, g, tolerance) for i, g in enumerate(gradients)]
+    for node in order:
         checks += _check_node(node, tolerance)
     report = Report(tuple(checks))
     if not report.passed:
@@ -159,7 +170,7 @@ def central_difference(f: Callable[[float], float], x: float) -> float:
         slope = (high - low) / ((x + step) - (x - step))
         estimate = slope + (slope - slope_before) / 15.0
         rounding = sys.float_info.epsilon * max(abs(high), abs(low)) / step
-        change = abs(estimate - previous) + rounding
+        change = (abs(estimate - previous) + rounding) / max(1.0, abs(estimate))
         if change < least:
             best, least = estimate, change
         previous, slope_before, step = estimate, slope, step / 4.0
@@ -169,19 +180,19 @@ def central_difference(f: Callable[[float], float], x: float) -> float:
 def complex_step(row: Primitive, operands: Sequence[float], position: int) -> float | None:
     """dz/d(operand) of an analytic primitive: Im z(x + ih) / h, exact for a tiny step h.
 
-    None where the complex form is not real on the real line, as powers of negative numbers are, and
-    where the operand is too small for a step far below it.
+    None outside the domain, where the complex form need not be real, and where the operand is too
+    small for a step far below it.
     """
     import numpy
 
+    domain = row.domain * (len(operands) // row.arity)
+    step = 1e-30 * min(1.0, abs(operands[position]) or 1.0)
+    inside = all(low < x < high for x, (low, high) in zip(operands, domain, strict=True))
+    if not inside or step < sys.float_info.min:
+        return None
     point = [numpy.complex128(x) for x in operands]
+    point[position] += 1j * step
     with numpy.errstate(all="ignore"):
-        if numpy.imag(row.primal(ON_ARRAYS, point)) != 0.0:
-            return None
-        step = 1e-30 * min(1.0, abs(operands[position]) or 1.0)
-        if step < sys.float_info.min:
-            return None
-        point[position] += 1j * step
         return float(numpy.imag(row.primal(ON_ARRAYS, point)) / step)
 
 

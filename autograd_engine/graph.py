@@ -123,6 +123,12 @@ def _edges(value: Value, index: dict[int, int]) -> list[Edge]:
     ]
 
 
+def extent(value: Value) -> tuple[int, bool]:
+    """How many values the graph has, and whether any is in a scope, before a view is made."""
+    order = topological_order(value) if isinstance(value, Value) else []
+    return len(order), any(v._info is not None and v._info.scope for v in order)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The nodes of one scope taken together."""

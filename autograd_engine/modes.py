@@ -7,12 +7,12 @@ such place in pure Python: 11 ns a read against 34 ns for `threading.local`.
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, overload
 
 __all__ = ["Info", "Mode", "current_mode", "named_scope", "no_grad"]
@@ -30,11 +30,13 @@ class Info(NamedTuple):
     scope: tuple[str, ...] = ()
 
 
-class Mode(NamedTuple):
-    """What holds while a node is made: is it recorded, and in which scope?"""
+@dataclass(frozen=True, slots=True, eq=False)
+class Mode:
+    """What holds while a node is made: is it recorded, and in which scope? `outer` held before."""
 
-    grad: bool = True
+    records: bool = True
     info: Info | None = None
+    outer: Mode | None = None
 
 
 _mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -42,27 +44,30 @@ current_mode: Callable[[], Mode] = _mode.get
 
 
 class _Manager(ContextDecorator):
-    """A `with` block or decorator that changes the mode; it may be entered again inside itself."""
+    """A `with` block or decorator that changes the mode.
 
-    def __init__(self) -> None:
-        self._outer: list[Mode] = []
+    It has no state of its own, so one object may serve many threads, and be entered inside itself.
+    """
 
     def _inside(self, outer: Mode) -> Mode:
         return outer
 
     def __enter__(self) -> None:
-        outer = current_mode()
-        self._outer.append(outer)
-        _mode.set(self._inside(outer))
+        _mode.set(self._inside(current_mode()))
 
     def __exit__(self, *error: object) -> None:
-        _mode.set(self._outer.pop())
+        mode = current_mode()
+        own = self._inside(mode.outer) if mode.outer else mode
+        if mode.outer is None or (own.records, own.info) != (mode.records, mode.info):
+            raise RuntimeError(
+                f"{self._called()}: left out of order; do not `yield` inside its `with` block"
+            )
+        _mode.set(mode.outer)
 
     def __call__(self, function: F) -> F:
         """Decorate a function; not one whose body runs after the call returns."""
-        name = type(self).__name__.lstrip("_")
         if not callable(function):
-            raise TypeError(f"{name}: expected a function to decorate, got {function!r}")
+            raise TypeError(f"{self._called()}: expected a function to decorate, got {function!r}")
         late = (
             inspect.isgeneratorfunction,
             inspect.iscoroutinefunction,
@@ -70,21 +75,18 @@ class _Manager(ContextDecorator):
         )
         if any(runs_late(function) for runs_late in late):
             raise TypeError(
-                f"{name}: {function.__qualname__} runs after its call returns; "
-                f"write `with {name}(...):` inside it instead"
+                f"{self._called()}: {function.__qualname__} runs after its call returns; "
+                "put the `with` block inside it instead, but not around a `yield`"
             )
         return super().__call__(function)
 
-    def _recreate_cm(self) -> _Manager:
-        """One manager a call: a decorated function may recurse, or run in several threads."""
-        again = copy.copy(self)
-        again._outer = []
-        return again
+    def _called(self) -> str:
+        return type(self).__name__.lstrip("_")
 
 
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return outer._replace(grad=False)
+        return Mode(False, outer.info, outer)
 
 
 @overload
@@ -95,11 +97,14 @@ def no_grad(function: Callable[..., Any] | None = None) -> Any:
     """Build no graph: `with no_grad(): ...`, `@no_grad` or `@no_grad()`.
 
     Results are Values without operands, so evaluation costs neither memory nor a later `backward`.
+    Do not `yield` inside the block: the caller would go on without recording.
 
     Raises
     ------
     TypeError
         When it decorates a generator or a coroutine function, whose body runs after the call.
+    RuntimeError
+        When blocks are left out of order, as a `yield` inside one may do.
 
     Examples
     --------
@@ -139,7 +144,6 @@ class named_scope(_Manager):
             raise TypeError(f"named_scope: the name must be a string, got {name!r}")
         if not name:
             raise ValueError("named_scope: the name is empty")
-        super().__init__()
         self._name = name
 
     def _inside(self, outer: Mode) -> Mode:
@@ -149,4 +153,5 @@ class named_scope(_Manager):
 @functools.lru_cache(maxsize=4096)
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
-    return Mode(outer.grad, Info(scope=(*(outer.info.scope if outer.info else ()), name)))
+    path = (*(outer.info.scope if outer.info else ()), name)
+    return Mode(outer.records, Info(scope=path), outer)

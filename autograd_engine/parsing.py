@@ -74,7 +74,10 @@ def _check_depth(tree: ast.AST) -> None:
     while nodes:
         level, nodes = level + 1, [child for node in nodes for child in ast.iter_child_nodes(node)]
         if level > MAX_DEPTH:
-            raise ExpressionError(f"the expression is nested deeper than {MAX_DEPTH} levels")
+            raise ExpressionError(
+                f"the expression is nested deeper than {MAX_DEPTH} levels; "
+                "add many terms as sum([a, b, ...])"
+            )
 
 
 def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:

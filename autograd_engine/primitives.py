@@ -3,7 +3,7 @@
 A primitive is one row. The function's body is the primal, and the decorator holds one small lambda
 per operand: the local derivative, written in the result `z` and the operands.
 
-    @primitive(lambda z, x: z * (1.0 - z), symbol="sigmoid", ...)
+    @primitive(lambda z, x: z * (1.0 - z), latex=...)
     def sigmoid(x):
         e = exp(-abs(x))
         return where(x < 0.0, e, 1.0) / (1.0 + e)
@@ -32,6 +32,8 @@ Derivative = Callable[..., Any]
 
 REAL = (-math.inf, math.inf)
 POSITIVE = (0.0, math.inf)
+
+SINGULAR = (ArithmeticError, ValueError)  # what floats raise where IEEE 754 has inf or nan
 
 TABLE: dict[str, Primitive] = {}
 
@@ -81,7 +83,7 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def _repr_latex_(self) -> str:
-        return f"$z = {self.latex.format(*'xyc')}$"
+        return f"$z = {self.latex.format(*self.function.__code__.co_varnames)}$"
 
     def __call__(self, *operands: Any) -> Any:
         """The result: a float, an array, or what the operands make of it, such as a Value."""
@@ -103,10 +105,9 @@ class Primitive:
         """The result on numbers of one namespace."""
         return on.primal(self)(*operands)
 
-    def evaluate(self, on: Namespace, operands: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """The result and every dz/d(operand), on numbers of one namespace."""
-        z = on.primal(self)(*operands)
-        return z, [derivative(z, *operands) for derivative in on.derivatives(self)]
+    def local_derivatives(self, on: Namespace, z: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Every dz/d(operand), on numbers of one namespace."""
+        return [derivative(z, *operands) for derivative in on.derivatives(self)]
 
     def linearize(self, operands: Sequence[float]) -> tuple[float, Sequence[float]]:
         """The result and every dz/d(operand) at plain floats: IEEE results, never an exception.
@@ -114,15 +115,19 @@ class Primitive:
         Floats raise at 1/0 and `math` at log(0), so a singular point is evaluated again on NumPy's
         float64, which follow IEEE 754.
         """
+        z = None
         try:
-            z, derivatives = self.evaluate(ON_FLOATS, operands)
+            z = self.primal(ON_FLOATS, operands)
             if z.__class__ is float:
-                return z, derivatives
-        except (ArithmeticError, ValueError):
+                return z, self.local_derivatives(ON_FLOATS, z, operands)
+        except SINGULAR:
             pass
         with _ieee() as numpy:
-            z, derivatives = self.evaluate(ON_ARRAYS, [numpy.float64(x) for x in operands])
-        return float(z), [float(derivative) for derivative in derivatives]
+            point = [numpy.float64(x) for x in operands]
+            if z.__class__ is not float:  # a derivative alone may be singular
+                z = float(self.primal(ON_ARRAYS, point))
+            derivatives = self.local_derivatives(ON_ARRAYS, numpy.float64(z), point)
+        return z, [float(derivative) for derivative in derivatives]
 
 
 class NaryPrimitive(Primitive):
@@ -163,13 +168,12 @@ class NaryPrimitive(Primitive):
         """The result on numbers of one namespace."""
         return on.primal(self)(*self._split(operands))
 
-    def evaluate(self, on: Namespace, operands: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """The result and every dz/d(operand), on numbers of one namespace."""
+    def local_derivatives(self, on: Namespace, z: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Every dz/d(operand), on numbers of one namespace."""
         sequences, derivatives = self._split(operands), []
-        z = on.primal(self)(*sequences)
         for derivative in on.derivatives(self):
             derivatives += derivative(z, *sequences)
-        return z, derivatives
+        return derivatives
 
 
 def _constant(value: float) -> Derivative:
@@ -179,7 +183,7 @@ def _constant(value: float) -> Derivative:
 class Namespace:
     """One kind of number: how its elementary functions are called, and every row made of them."""
 
-    def __init__(self, elementary: Callable[[Primitive], Callable[..., Any]]) -> None:
+    def __init__(self, elementary: Callable[[Elementary], Callable[..., Any]]) -> None:
         self._elementary = elementary
         self.primal: Callable[[Primitive], Callable[..., Any]] = functools.cache(self._primal)
         self.derivatives: Callable[[Primitive], tuple[Derivative, ...]] = functools.cache(
@@ -187,7 +191,7 @@ class Namespace:
         )
 
     def _primal(self, row: Primitive) -> Callable[..., Any]:
-        return self._elementary(row) if row.elementary else self._rebind(row.function)
+        return self._elementary(row.elementary) if row.elementary else self._rebind(row.function)
 
     def _derivatives(self, row: Primitive) -> tuple[Derivative, ...]:
         return tuple(self._rebind(derivative) for derivative in row.derivatives)
@@ -195,16 +199,22 @@ class Namespace:
     def _rebind(self, formula: Callable[..., Any]) -> Callable[..., Any]:
         """A copy of a formula in which the name of each row means that row's form in here.
 
-        So a composite row costs what the same lines on `math` would, and is written once.
+        So a composite row costs what the same lines on `math` would, and is written once. Helper
+        functions beside the formula are copied alike.
         """
         assert isinstance(formula, FunctionType)
         meaning = dict(formula.__globals__)
-        for name in _names(formula.__code__):
-            if isinstance(meaning.get(name), Primitive):
-                meaning[name] = self.primal(meaning[name])
-        return FunctionType(
+        copy = FunctionType(
             formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
         )
+        copy.__kwdefaults__ = formula.__kwdefaults__
+        for name in set(_names(formula.__code__)):
+            thing = meaning.get(name)
+            if isinstance(thing, Primitive):
+                meaning[name] = self.primal(thing)
+            elif isinstance(thing, FunctionType) and thing.__module__ == formula.__module__:
+                meaning[name] = copy if thing is formula else self._rebind(thing)
+        return copy
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -215,20 +225,13 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _float_form(row: Primitive) -> Callable[..., Any]:
-    assert row.elementary is not None
-    return row.elementary.on_floats
-
-
-def _array_form(row: Primitive) -> Callable[..., Any]:
+def _array_form(form: Elementary) -> Any:
     import numpy  # only when an array or a singular point asks for it: it is slow to load
 
-    assert row.elementary is not None
-    form: Callable[..., Any] = getattr(numpy, row.elementary.numpy)
-    return form
+    return getattr(numpy, form.numpy)
 
 
-ON_FLOATS = Namespace(_float_form)
+ON_FLOATS = Namespace(lambda form: form.on_floats)
 ON_ARRAYS = Namespace(_array_form)
 
 
@@ -464,13 +467,14 @@ def sqrt(x: Any) -> Any:
 @primitive(lambda z, x: 1.0 - z * z, latex=r"\tanh {0}")
 @elementary(math.tanh)
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent. Source: DLMF 4.34."""
+    """The hyperbolic tangent; its derivative has an absolute error of 1e-16. Source: DLMF 4.34."""
 
 
 @primitive(lambda z, x: z * (1.0 - z), latex=r"\sigma({0})", analytic=False)
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), in a form where nothing overflows: only exp(-|x|) <= 1 is computed.
 
+    The derivative, from the result alone, has an absolute error of 1e-16.
     Source: G&W, chapter 3 (chain rule on the definition).
     """
     e = exp(-abs(x))
@@ -509,22 +513,35 @@ def dot(w: Any, x: Any) -> Any:
     return _add_up(map(operator.mul, w, x)) if w else 0.0
 
 
-@primitive(lambda z, xs: [exp(x - z) for x in xs], nary=True, latex=r"\ln \sum_i e^{{{0}_i}}")
+def _shifted(xs: Any) -> Any:
+    """The largest operand, and exp(x - largest) of each: nothing overflows, nothing cancels."""
+    top = functools.reduce(maximum, xs)
+    top = where(top - top == 0.0, top, 0.0)  # an infinite top would make inf - inf
+    return top, [exp(x - top) for x in xs]
+
+
+def _shares(z: Any, xs: Any) -> Any:
+    _, e = _shifted(xs)
+    total = _add_up(e)
+    return [x / total for x in e]
+
+
+@primitive(_shares, nary=True, latex=r"\ln \sum_i e^{{{0}_i}}")
 def logsumexp(xs: Any) -> Any:
     """log(exp(x0) + exp(x1) + ...) in one node, with the largest operand taken out of the sum.
 
     Source: Blanchard, Higham & Higham, Accurately computing the log-sum-exp and softmax functions,
     IMA J. Numer. Anal. 41 (2021).
     """
-    top = functools.reduce(maximum, xs)
-    top = where(top - top == 0.0, top, 0.0)  # an infinite top would make inf - inf
-    return top + log(_add_up([exp(x - top) for x in xs]))
+    top, e = _shifted(xs)
+    return top + log(_add_up(e))
 
 
 def softmax(xs: Iterable[Any]) -> list[Any]:
     """exp(x_i) / (exp(x0) + exp(x1) + ...), a list: one logsumexp node and one node per operand.
 
-    Nothing overflows; the relative error grows with the size of the operands, to 1e-13 at 1000.
+    Nothing overflows. The relative error grows with the largest operand, 2e-16 * max|x|, because
+    the nodes share the one rounded logsumexp; subtract a constant from operands beyond 1e6.
     """
     xs = list(xs)
     z = logsumexp(xs)
@@ -532,7 +549,10 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
 
 
 def log_softmax(xs: Iterable[Any]) -> list[Any]:
-    """log(softmax(xs)), a list, without ever forming a softmax that could underflow to 0."""
+    """log(softmax(xs)), a list, without forming a softmax that could underflow to 0.
+
+    The absolute error grows with the largest operand, 2e-16 * max|x|, as in `softmax`.
+    """
     xs = list(xs)
     z = logsumexp(xs)
     return [x - z for x in xs]

@@ -29,17 +29,15 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from numbers import Real
-from typing import TYPE_CHECKING, Any, Final, final
+from numbers import Number, Real
+from typing import TYPE_CHECKING, Any, final
 
 from autograd_engine import primitives
 from autograd_engine.modes import Info, current_mode
-from autograd_engine.primitives import ON_FLOATS, TABLE, NaryPrimitive, Primitive, number
+from autograd_engine.primitives import ON_FLOATS, SINGULAR, TABLE, NaryPrimitive, Primitive, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SINGULAR: Final = (ArithmeticError, ValueError)  # what floats raise where IEEE 754 has inf or nan
 
 
 def topological_order(root: Value) -> list[Value]:
@@ -81,9 +79,9 @@ def make_node(
 ) -> Value:
     """A Value that remembers its primitive, all operands, the Values among them and dz/d(those)."""
     node = Value.__new__(Value)
-    recorded, node._info = current_mode()
-    node._data, node._grad = data, 0.0
-    if recorded:
+    mode = current_mode()
+    node._data, node._grad, node._info = data, 0.0, mode.info
+    if mode.records:
         node._primitive, node._derivatives = row, derivatives
         node._operands, node._prev = operands, prev
     else:
@@ -120,10 +118,17 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
             z = primal(x)
             derivatives: Sequence[float] = (by_operand(z, x),)
         except SINGULAR:
+            z = None
+        if z.__class__ is not float:  # singular, or a user's row that is complex or an int
             z, derivatives = row.linearize((x,))
         return make_node(row, z, derivatives, operands := (self,), operands)
 
-    method.__name__, method.__doc__ = row.name, row.__doc__
+    return named(row.name, row, method)
+
+
+def named(name: str, row: Primitive, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that errors and `help` call by its own name, not by the name of its code."""
+    method.__name__, method.__qualname__, method.__doc__ = name, f"Value.{name}", row.__doc__
     return method
 
 
@@ -164,17 +169,19 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
             z, (_, derivative) = row.linearize((x, y))
         return make_node(row, z, (derivative,), (x, self), (self,))
 
-    return method, reflected
+    return named(row.symbol, row, method), named(f"r{row.symbol}", row, reflected)
 
 
-def constant(x: Any, row: Primitive) -> float | None:
+def constant(x: Any, row: Primitive) -> Any:
     """A plain number as a float; None for a stranger, such as an array, that may know better."""
-    if x.__class__ is not float:
-        if hasattr(x, "bind") or getattr(x, "ndim", None):
-            return None
-        x = number(x, row.symbol)
-    result: float = x
-    return result
+    if x.__class__ is float:
+        return x
+    if isinstance(x, _NO_STRANGERS) or getattr(x, "ndim", None) == 0:
+        return number(x, row.symbol)
+    return None
+
+
+_NO_STRANGERS = (Number, str, bytes, list, tuple, dict, set, type(None))
 
 
 def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
@@ -183,7 +190,7 @@ def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bo
     def method(self: Value, other: Any) -> bool:
         if other.__class__ is Value:
             return compare(self._data, other._data)
-        return compare(self._data, other) if isinstance(other, Real) else NotImplemented
+        return bool(compare(self._data, other)) if isinstance(other, Real) else NotImplemented
 
     return method
 

@@ -19,7 +19,7 @@ from nn.experiment import Settings, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 for bad input."""
+    """Run the command line; returns the exit status: 0, 2 for bad input, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     out = Path(options.out)
     try:
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(read_csv(options.file, options.target), settings, out)
         else:
             _demo(settings, out)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing written", status=130)
     except ImportError:
         return _fail('the plots need matplotlib; install it: pip install -e ".[plot]"')
     except OSError as error:
@@ -104,7 +106,7 @@ def _positive(text: str) -> float:
 
 
 def _share(text: str) -> float:
-    return 0.0 if text == "0" else _between(text, 0.0, 1.0, "a number from 0 to below 1")
+    return _between(text, -math.ulp(0.0), 1.0, "a number from 0 to below 1")
 
 
 def _between(text: str, low: float, high: float, what: str) -> float:
@@ -117,9 +119,9 @@ def _between(text: str, low: float, high: float, what: str) -> float:
     return number
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, status: int = 2) -> int:
     print(f"nn: error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return status
 
 
 if __name__ == "__main__":

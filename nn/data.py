@@ -222,7 +222,11 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, [x.strip() for x in row]) for row in reader if row]
+            lines = [
+                (reader.line_num, [x.strip() for x in row])
+                for row in reader
+                if any(x.strip() for x in row)
+            ]
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -232,6 +236,8 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not lines:
         raise DataError(f"{path}: the file is empty")
     header = [" ".join(name.split()) for name in lines[0][1]]
+    if len(header) == 1 and (mark := next((c for c in ";\t|" if c in header[0]), "")):
+        raise DataError(f"{path}: row {lines[0][0]}: columns separated by {mark!r}, expected ','")
     for name in header:
         if not name or header.count(name) > 1:
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -107,6 +108,8 @@ def run(data: Dataset, settings: Settings, out: Path) -> None:
         _write(trained, Path(folder))
         written = sorted(file.name for file in Path(folder).iterdir())
         out.mkdir(parents=True, exist_ok=True)
+        for name in FILES:  # a decision.png of an earlier run does not belong to this model
+            (out / name).unlink(missing_ok=True)
         for name in written:
             shutil.copyfile(Path(folder) / name, out / name)
     print(f"wrote {', '.join(written)} into {out}")
@@ -133,6 +136,8 @@ def _train(data: Dataset, settings: Settings) -> Trained:
         data.X, data.y, settings.test_size, rng=settings.seed
     )
     task = task_of(data, y_train)
+    kind = f"{len(data.classes)} classes" if data.classes else "numbers, so this is a regression"
+    print(f"target {data.target}: {kind}")
     rows, scaling = standardize(X_train)
     layers = [*settings.layers, task.outputs]
     model = MLP(len(data.inputs), layers, activation="tanh", rng=settings.seed)
@@ -149,7 +154,9 @@ def _train(data: Dataset, settings: Settings) -> Trained:
     )
     trained = Trained(model, data, task, scaling, history)
     for name, X, y in (("train", X_train, y_train), ("test", X_test, y_test)):
-        print(f"{name} {task.score_name}: {task.score(trained.predict(X), y):.3f}")
+        score = task.score(model.predict(scaling(X)), task.scaled(y))
+        shown = "undefined, all targets are equal" if math.isnan(score) else f"{score:.3f}"
+        print(f"{name} {task.score_name}: {shown}")
     return trained
 
 

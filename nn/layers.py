@@ -171,6 +171,8 @@ class MLP(Module):
             raise ValueError(
                 f"MLP: nouts must list the width of each layer, as [16, 1]; got {nouts!r}"
             )
+        for name in (activation, output):
+            _activation(name)  # also the one that a single layer does not use
         rng = generator(rng)
         sizes = [nin, *nouts]
         self.layers = []
@@ -234,8 +236,9 @@ def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
     if activation == "linear":
         return "linear", lambda z: z
     function: Any = activation
-    if isinstance(activation, str) and activation in autograd_engine.__all__:
-        function = getattr(autograd_engine, activation)
+    if isinstance(activation, str):
+        named = getattr(autograd_engine, activation, None)
+        function = named if type(named) is type(autograd_engine.relu) else None
     reason = None
     try:
         works = isinstance(function(Value(0.5)), Value)

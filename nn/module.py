@@ -36,9 +36,8 @@ class Module:
     def named_parameters(self) -> list[tuple[str, Value]]:
         """(path, parameter) in the order of definition; a shared parameter comes once."""
         found: dict[int, tuple[str, Value]] = {}
-        for name, part in vars(self).items():
-            for path, parameter in _parameters_in(name, part):
-                found.setdefault(id(parameter), (path, parameter))
+        for path, parameter in _parameters_in("", vars(self), {id(self)}):
+            found.setdefault(id(parameter), (path, parameter))
         return list(found.values())
 
     def parameters(self) -> list[Value]:
@@ -67,18 +66,22 @@ class Module:
             return [_floats(self(row)) for row in matrix(X, "predict: X")]
 
 
-def _parameters_in(path: str, part: Any) -> Iterator[tuple[str, Value]]:
+def _parameters_in(path: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
+    """The leaves below a part; a result that somebody stored in a module is no parameter."""
     if isinstance(part, Value):
-        yield path, part
-    elif isinstance(part, Module):
-        for name, parameter in part.named_parameters():
-            yield f"{path}.{name}", parameter
-    elif isinstance(part, list | tuple):
-        for i, element in enumerate(part):
-            yield from _parameters_in(f"{path}.{i}", element)
-    elif isinstance(part, dict):
+        if not part._prev:
+            yield path, part
+        return
+    if isinstance(part, Module):
+        if id(part) in seen:  # a module may know its parent
+            return
+        seen.add(id(part))
+        part = vars(part)
+    if isinstance(part, list | tuple):
+        part = dict(enumerate(part))
+    if isinstance(part, dict):
         for key, element in part.items():
-            yield from _parameters_in(f"{path}.{key}", element)
+            yield from _parameters_in(f"{path}.{key}" if path else str(key), element, seen)
 
 
 def _floats(output: Any) -> Any:

@@ -19,6 +19,7 @@ __all__ = ["decision_boundary", "loss_curve"]
 CLASS_COLORS = ("#1D4ED8", "#B91C1C", "#15803D", "#B45309", "#7E22CE", "#0E7490")
 CLASS_MARKERS = "osD^vP"
 GRID = 60
+LONGEST_NAME = 30
 
 
 def loss_curve(loss: Sequence[float], *, title: str = "loss") -> Figure:
@@ -26,7 +27,7 @@ def loss_curve(loss: Sequence[float], *, title: str = "loss") -> Figure:
     figure, axes = _figure()
     axes.plot(range(1, len(loss) + 1), loss, color="#2563EB", marker="o" if len(loss) == 1 else "")
     axes.set(
-        title=title,
+        title=_plain(title),
         xlabel="epoch",
         ylabel="mean loss",
         yscale="log" if min(loss) > 0.0 else "linear",
@@ -70,9 +71,9 @@ def decision_boundary(
         shade = outputs.reshape(GRID, GRID)
         _draw_numbers(axes, (axis0, axis1, shade), points, np.array(y, dtype=float), classes)
     else:
-        winner = outputs.argmax(axis=1).reshape(GRID, GRID)
-        _draw_classes(axes, (axis0, axis1, winner), points, np.array(y, dtype=int), classes)
-    axes.set(xlabel=names[0], ylabel=names[1], title=title)
+        scores = outputs.T.reshape(-1, GRID, GRID)
+        _draw_classes(axes, (axis0, axis1, scores), points, np.array(y, dtype=int), classes)
+    axes.set(xlabel=_plain(names[0]), ylabel=_plain(names[1]), title=_plain(title))
     return figure
 
 
@@ -105,25 +106,35 @@ def _draw_numbers(
 def _draw_classes(
     axes: Axes, plane: tuple[Any, Any, Any], points: Any, y: Any, classes: Sequence[str] | None
 ) -> None:
-    """One output per class: a region for each class that wins."""
+    """One output per class: the region in which its score is the largest."""
     import numpy as np
 
-    k = int(max(plane[2].max(), y.max())) + 1
-    colors = [CLASS_COLORS[i % len(CLASS_COLORS)] for i in range(k)]
-    axes.contourf(*plane, levels=np.arange(-0.5, k + 0.5), colors=colors, alpha=0.25)
+    scores, k = plane[2], len(plane[2])
+    for i in range(k):
+        lead = scores[i] - np.delete(scores, i, axis=0).max(axis=0)
+        if lead.max() > 0.0:
+            levels = [0.0, float(lead.max()) + 1.0]
+            axes.contourf(*plane[:2], lead, levels=levels, colors=[_color(i)], alpha=0.25)
     _scatter(axes, points, y, classes or [f"class {i}" for i in range(k)])
 
 
 def _scatter(axes: Axes, points: Any, y: Any, classes: Sequence[str]) -> None:
-    for i, name in enumerate(classes):
-        axes.scatter(
-            *points[y == i].T,
-            label=name,
-            color=CLASS_COLORS[i % len(CLASS_COLORS)],
-            marker=CLASS_MARKERS[i % len(CLASS_MARKERS)],
-            edgecolors="white",
-        )
-    axes.legend()
+    markers = [CLASS_MARKERS[(i + i // 6) % 6] for i in range(len(classes))]
+    handles = [
+        axes.scatter(*points[y == i].T, color=_color(i), marker=marker, edgecolors="white")
+        for i, marker in enumerate(markers)
+    ]
+    axes.legend(handles, [_plain(name) for name in classes])
+
+
+def _color(i: int) -> str:
+    return CLASS_COLORS[i % len(CLASS_COLORS)]
+
+
+def _plain(name: str) -> str:
+    """A name as it is, short enough for a plot: a dollar sign must not start mathematics."""
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+    return short.replace("$", r"\$")
 
 
 def _figure() -> tuple[Figure, Axes]:

@@ -29,7 +29,7 @@ class Optimizer(Protocol):
 
 @dataclass
 class History:
-    """What happened during `fit`: `loss` has the mean loss of each epoch, before its steps."""
+    """What happened during `fit`: `loss` has the mean of each epoch, batches before their steps."""
 
     loss: list[float] = field(default_factory=list)
 
@@ -147,7 +147,7 @@ def accuracy(outputs: Sequence[Any], targets: Sequence[Any]) -> float:
         if hasattr(output, "__len__"):
             right += _argmax(output) == _class_of(target, len(output), i)
         elif target in (-1, 1):
-            right += (output > 0) == (target > 0)
+            right += output * target > 0
         else:
             raise ValueError(
                 f"accuracy: with one output per sample targets must be -1 or +1; "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -431,3 +433,34 @@ def test_draw_pdf_without_a_system_dot_names_the_remedy() -> None:
 @pytest.mark.parametrize("module", ["nn", "autograd_engine"])
 def test_help_explains_the_commands(module: str) -> None:
     assert f"usage: python -m {module}" in succeed(module, "--help")
+
+
+def test_an_interrupted_training_says_so_and_writes_nothing() -> None:
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    command = [sys.executable, "-m", "nn", "train", "t.csv", "--target", "b", "--out", "o"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1000000"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    time.sleep(2.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted; nothing written" in errors
+    assert not Path("o").exists()
+
+
+def test_a_picture_of_an_earlier_run_does_not_stay_beside_the_new_model() -> None:
+    Path("t.csv").write_text(
+        "a,b,c,y\n" + "".join(f"{i},{i * i % 7},{i % 3},{i * 2}\n" for i in range(20))
+    )
+    Path("o").mkdir()
+    Path("o/decision.png").write_bytes(b"old")
+    Path("o/mine.txt").write_text("mine")
+    command = [sys.executable, "-m", "nn", "train", "t.csv", "--target", "y", "--out", "o"]
+    subprocess.run([*command, "--epochs", "1", "--layers", "2"], check=True, capture_output=True)
+    assert not Path("o/decision.png").exists()
+    assert Path("o/mine.txt").read_text() == "mine"

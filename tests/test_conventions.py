@@ -308,3 +308,7 @@ def test_a_tie_of_three_shares_the_derivative() -> None:
     a, b, c = Value(1.0), Value(1.0), Value(1.0)
     ae.maximum(ae.maximum(a, b), c).backward()
     assert (a.grad, b.grad, c.grad) == (0.25, 0.25, 0.5)
+
+
+def test_a_singular_derivative_leaves_the_result_alone() -> None:
+    assert (Value(-math.inf) ** Value(0.5)).data == (Value(-math.inf) ** 0.5).data == math.inf

@@ -267,3 +267,15 @@ def test_complex_step_has_no_cancellation(x: float) -> None:
     assert complex_step(TABLE["exp"], [x], 0) == pytest.approx(math.exp(x), rel=1e-15)
     assert complex_step(TABLE["tanh"], [x], 0) == pytest.approx(1.0 / math.cosh(x) ** 2, rel=1e-14)
     assert complex_step(TABLE["div"], [x, 3.0], 1) == pytest.approx(-x / 9.0, rel=1e-15)
+
+
+def test_gradients_of_captured_values_are_left_alone() -> None:
+    w = Value(2.0)
+    w.grad = 7.0
+    gradcheck(lambda x: x * w, [3.0])
+    assert w.grad == 7.0
+
+
+def test_it_refuses_to_check_what_is_not_recorded() -> None:
+    with no_grad(), pytest.raises(ValueError, match="no_grad"):
+        gradcheck(lambda x: x * x, [3.0])

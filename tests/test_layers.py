@@ -411,3 +411,19 @@ def test_values_and_gradients_equal_pytorch(activation: str) -> None:
             assert gradients == pytest.approx(weight.grad[i].tolist(), rel=1e-12, abs=1e-14)
             assert neuron.b is not None
             assert neuron.b.grad == pytest.approx(bias.grad[i].item(), rel=1e-12, abs=1e-14)
+
+
+def test_a_result_stored_in_a_module_is_no_parameter() -> None:
+    class Keeper(Module):
+        def __init__(self) -> None:
+            self.w = Value(2.0)
+            self.me = self
+            self.out = self.w * 3.0
+
+    assert [name for name, _ in Keeper().named_parameters()] == ["w"]
+
+
+@pytest.mark.parametrize("name", ["zz", "draw", "sum", "Value"])
+def test_an_unknown_activation_is_refused_also_where_no_layer_uses_it(name: str) -> None:
+    with pytest.raises(ValueError, match="unknown activation"):
+        MLP(2, [1], activation=name)

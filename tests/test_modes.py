@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import autograd_engine as ae
 from autograd_engine import Graph, Value, named_scope, no_grad
+from autograd_engine.modes import current_mode
 
 
 def is_recording() -> bool:
@@ -356,3 +358,48 @@ def test_numpy_is_loaded_at_a_singular_point() -> None:
         "print((1 / Value(0.0)).data, before, 'numpy' in sys.modules)"
     )
     assert run(program).stdout == "inf False True\n"
+
+
+def test_one_manager_shared_by_threads_keeps_their_modes_apart() -> None:
+    shared, a_is_in, b_is_in, a_is_out = no_grad(), *(threading.Event() for _ in range(3))
+    seen: dict[str, object] = {}
+
+    def first() -> None:
+        with shared:
+            a_is_in.set()
+            b_is_in.wait(5)
+        seen["a"] = (current_mode().records, current_mode().info)
+        a_is_out.set()
+
+    def second() -> None:
+        a_is_in.wait(5)
+        with named_scope("B"):
+            with shared:
+                b_is_in.set()
+                a_is_out.wait(5)
+            mode = current_mode()
+            seen["b"] = (mode.records, mode.info.scope if mode.info else ())
+
+    threads = [threading.Thread(target=run) for run in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"a": (True, None), "b": (True, ("B",))}
+
+
+def test_a_yield_inside_a_block_that_is_left_out_of_order_is_an_error() -> None:
+    def numbers() -> Iterator[int]:
+        with no_grad():
+            yield 1
+            yield 2
+
+    def interleaved() -> None:
+        iterator = numbers()
+        next(iterator)
+        with named_scope("a"):
+            list(iterator)
+
+    with pytest.raises(RuntimeError, match="out of order"):
+        contextvars.copy_context().run(interleaved)
+    assert current_mode().records

@@ -172,3 +172,24 @@ def test_missing_matplotlib_is_named_with_the_remedy() -> None:
         "except ImportError as error: print(error)"
     )
     assert 'pip install -e ".[plot]"' in python(code)
+
+
+def test_names_with_dollars_and_underscores_are_drawn_as_they_are() -> None:
+    figure = decision_boundary(
+        lambda rows: [[a, b] for a, b in rows],
+        [[0.0, 1.0], [1.0, 0.0]],
+        [0, 1],
+        names=("price $", r"cost $\frac$"),
+        classes=("_hid", "p$_$"),
+        title=r"$\bad$",
+    )
+    figure.savefig("plane.png")
+    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "_hid"
+
+
+def test_between_two_classes_there_is_no_strip_of_a_third() -> None:
+    figure = decision_boundary(
+        lambda rows: [[a, -10.0, -a] for a, _ in rows], [[-1.0, 0.0], [1.0, 1.0]], [2, 0]
+    )
+    regions = [c for c in figure.axes[0].collections if type(c).__name__ == "QuadContourSet"]
+    assert len(regions) == 2

@@ -21,6 +21,7 @@ from autograd_engine.gradcheck import central_difference, complex_step
 from autograd_engine.primitives import (
     ON_ARRAYS,
     TABLE,
+    Elementary,
     Namespace,
     NaryPrimitive,
     Primitive,
@@ -109,7 +110,7 @@ def test_local_derivatives_agree_with_a_complex_step(row: Primitive) -> None:
             assert_close(derivative, complex_step(row, operands, i), 1e-13)
 
 
-def mpmath_form(row: Primitive) -> Callable[..., Any]:
+def mpmath_form(form: Elementary) -> Any:
     renamed: dict[str, Callable[..., Any]] = {
         "abs": mpmath.fabs,
         "pow": mpmath.power,
@@ -117,10 +118,8 @@ def mpmath_form(row: Primitive) -> Callable[..., Any]:
         "log2": lambda x: mpmath.log(x, 2),
         "where": lambda c, x, y: x if c else y,
     }
-    if row.name in renamed:
-        return renamed[row.name]
-    form: Callable[..., Any] = getattr(mpmath, row.name)
-    return form
+    name = form.signature.__name__
+    return renamed.get(name) or getattr(mpmath, name)
 
 
 ON_MPMATH = Namespace(mpmath_form)
@@ -165,7 +164,7 @@ def test_arrays_give_the_results_of_floats(row: Primitive) -> None:
 def test_derivative_formulas_hold_on_arrays(row: Primitive) -> None:
     samples = points(row, size=3)
     columns = [np.array(column) for column in zip(*samples, strict=True)]
-    _, derivatives = row.evaluate(ON_ARRAYS, columns)
+    derivatives = row.local_derivatives(ON_ARRAYS, row.primal(ON_ARRAYS, columns), columns)
     expected = zip(*[row.linearize(operands)[1] for operands in samples], strict=True)
     for on_arrays, on_floats in zip(derivatives, expected, strict=True):
         floats = np.array(on_floats)
@@ -582,3 +581,20 @@ def test_left_to_right_is_the_order_of_reduce() -> None:
     rng = random.Random(0)
     xs = [rng.uniform(-1.0, 1.0) * 10.0 ** rng.randint(-8, 8) for _ in range(100)]
     assert autograd_engine.sum(xs) == functools.reduce(lambda a, b: a + b, xs)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e15, 1e300])
+def test_logsumexp_shares_its_derivative_exactly_at_any_size(size: float) -> None:
+    assert autograd_engine.logsumexp([Value(size), Value(size)])._derivatives == [0.5, 0.5]
+
+
+def test_a_row_with_a_complex_or_whole_result_makes_float_nodes() -> None:
+    root = Primitive(lambda x: x**0.5, (lambda z, x: 0.5 / z,), latex="{0}")
+    one = Primitive(lambda x: 1, (0.0,), latex="1")
+    assert math.isnan(root(Value(-2.0)).data)
+    assert type(one(Value(2.0)).data) is float
+
+
+def test_a_formula_names_its_own_operands() -> None:
+    assert autograd_engine.where._repr_latex_() == r"$z = c\ ?\ x : y$"
+    assert autograd_engine.dot._repr_latex_() == r"$z = \sum_i w_i x_i$"
