@@ -58,11 +58,14 @@ class _Manager(ContextDecorator):
     def __exit__(self, *error: object) -> None:
         mode = current_mode()
         own = self._inside(mode.outer) if mode.outer else mode
-        if mode.outer is None or (own.records, own.info) != (mode.records, mode.info):
+        if mode.outer is not None and (own.records, own.info) == (mode.records, mode.info):
+            _mode.set(mode.outer)
+            return
+        _mode.set(Mode())  # whose mode to restore is unknown, so none: silence would be worse
+        if error[0] is None:
             raise RuntimeError(
                 f"{self._called()}: left out of order; do not `yield` inside its `with` block"
             )
-        _mode.set(mode.outer)
 
     def __call__(self, function: F) -> F:
         """Decorate a function; not one whose body runs after the call returns."""

@@ -102,19 +102,19 @@ def _at_least_one(text: str) -> int:
 
 
 def _positive(text: str) -> float:
-    return _between(text, 0.0, math.inf, "a positive number")
+    return _number(text, lambda x: 0.0 < x < math.inf, "a positive number")
 
 
 def _share(text: str) -> float:
-    return _between(text, -math.ulp(0.0), 1.0, "a number from 0 to below 1")
+    return _number(text, lambda x: 0.0 <= x < 1.0, "a number from 0 to below 1")
 
 
-def _between(text: str, low: float, high: float, what: str) -> float:
+def _number(text: str, fits: Callable[[float], bool], what: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not low < number < high:
+    if not fits(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return number
 

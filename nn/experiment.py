@@ -108,10 +108,10 @@ def run(data: Dataset, settings: Settings, out: Path) -> None:
         _write(trained, Path(folder))
         written = sorted(file.name for file in Path(folder).iterdir())
         out.mkdir(parents=True, exist_ok=True)
-        for name in FILES:  # a decision.png of an earlier run does not belong to this model
-            (out / name).unlink(missing_ok=True)
         for name in written:
             shutil.copyfile(Path(folder) / name, out / name)
+        for name in set(FILES).difference(written):  # an earlier run's: of another model
+            (out / name).unlink(missing_ok=True)
     print(f"wrote {', '.join(written)} into {out}")
 
 
