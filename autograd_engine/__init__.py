@@ -11,37 +11,18 @@ Start reading at `value.py`. `sum`, `abs` and `pow` are public too, but a star i
 builtins of these names alone.
 """
 
+from autograd_engine import copying as copying
+from autograd_engine import numpy_bridge as numpy_bridge
+from autograd_engine import primitives
 from autograd_engine.backend import Value, backend
 from autograd_engine.drawing import draw, draw_dot
-from autograd_engine.errors import ExpressionError, GradcheckError, RenderError
+from autograd_engine.errors import AnomalyError, ExpressionError, GradcheckError, RenderError
 from autograd_engine.gradcheck import gradcheck
 from autograd_engine.graph import Graph
-from autograd_engine.modes import named_scope, no_grad
+from autograd_engine.modes import detect_anomaly, named_scope, no_grad
+from autograd_engine.primitives import *  # noqa: F403 (the rows, by their own list of names)
 from autograd_engine.primitives import (
     abs as abs,
-)
-from autograd_engine.primitives import (
-    add,
-    div,
-    dot,
-    exp,
-    exp_difference,
-    log,
-    log_softmax,
-    logsumexp,
-    maximum,
-    mean,
-    minimum,
-    mul,
-    neg,
-    relu,
-    sigmoid,
-    sign,
-    softmax,
-    sqrt,
-    sub,
-    tanh,
-    where,
 )
 from autograd_engine.primitives import (
     pow as pow,
@@ -49,38 +30,23 @@ from autograd_engine.primitives import (
 from autograd_engine.primitives import (
     sum as sum,
 )
+from autograd_engine.rows import elementary, primitive
 
 __all__ = [
+    "AnomalyError",
     "ExpressionError",
     "GradcheckError",
     "Graph",
     "RenderError",
     "Value",
-    "add",
     "backend",
-    "div",
-    "dot",
+    "detect_anomaly",
     "draw",
     "draw_dot",
-    "exp",
-    "exp_difference",
+    "elementary",
     "gradcheck",
-    "log",
-    "log_softmax",
-    "logsumexp",
-    "maximum",
-    "mean",
-    "minimum",
-    "mul",
     "named_scope",
-    "neg",
     "no_grad",
-    "relu",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "sqrt",
-    "sub",
-    "tanh",
-    "where",
+    "primitive",
 ]
+__all__ += primitives.__all__

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["ExpressionError", "GradcheckError", "RenderError"]
+__all__ = ["AnomalyError", "ExpressionError", "GradcheckError", "RenderError"]
+
+
+class AnomalyError(FloatingPointError):
+    """An inf or nan under `detect_anomaly`; the message names operation, operands and line."""
 
 
 class GradcheckError(AssertionError):

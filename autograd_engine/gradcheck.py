@@ -8,26 +8,32 @@ name of the operation that is to blame.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autograd_engine.backend import Value, topological_order
 from autograd_engine.errors import GradcheckError
 from autograd_engine.modes import current_mode, no_grad
-from autograd_engine.primitives import ON_ARRAYS, Primitive, number
+from autograd_engine.rows import ON_ARRAYS, Primitive, number
+from autograd_engine.structures import leaves, rebuilt
 
 __all__ = ["Check", "Report", "central_difference", "complex_step", "gradcheck"]
 
-COMPLEX_STEP_TOLERANCE = 1e-13
+_COMPLEX_STEP = 1e-13
 _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One derivative by two or three means; `error` is relative to max(1, |numeric|)."""
+    """One derivative by two or three means.
+
+    `operation` is the function or the primitive, `operand` says by what the derivative is taken and
+    `at` where.
+    """
 
     operation: str
     operand: str
@@ -35,20 +41,21 @@ class Check:
     analytic: float
     central: float
     complex_step: float | None
-    tolerance: float
+    atol: float
+    rtol: float
 
     @property
     def error(self) -> float:
         """The disagreement with the central difference."""
-        return _error(self.analytic, self.central)
+        return abs(self.analytic - self.central)
 
     @property
     def passed(self) -> bool:
         """Whether all estimates agree; nan agrees with nothing."""
-        if not self.error <= self.tolerance:
+        if not self.error <= self.atol + self.rtol * abs(self.central):
             return False
         exact = self.complex_step
-        return exact is None or _error(self.analytic, exact) <= COMPLEX_STEP_TOLERANCE
+        return exact is None or abs(self.analytic - exact) <= _COMPLEX_STEP * max(1.0, abs(exact))
 
     def __str__(self) -> str:
         exact = "" if self.complex_step is None else f", complex step {self.complex_step:.15g}"
@@ -60,9 +67,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of a gradcheck; prints as one line per derivative, failures first."""
+    """The outcome of a gradcheck; true when it passed; prints one line per derivative.
 
-    checks: tuple[Check, ...]
+    `of_inputs` are the derivatives of the function by its inputs, `of_operations` the local
+    derivatives in its graph.
+    """
+
+    of_inputs: tuple[Check, ...]
+    of_operations: tuple[Check, ...]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All of them."""
+        return self.of_inputs + self.of_operations
 
     @property
     def failures(self) -> list[Check]:
@@ -74,38 +91,70 @@ class Report:
         """Whether every derivative agrees."""
         return not self.failures
 
+    def __bool__(self) -> bool:
+        return self.passed
+
     def __str__(self) -> str:
+        head = f"gradcheck: {len(self.failures)} of {len(self.checks)} derivatives disagree"
         lines = [str(check) for check in sorted(self.checks, key=lambda check: check.passed)]
-        left = f"\n({len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
-        head = f"gradcheck: {len(self.failures)} of {len(self.checks)} derivatives disagree\n"
-        return head + "\n".join(lines[:_SHOWN]) + left
+        left = [f"({len(lines) - _SHOWN} more)"] if len(lines) > _SHOWN else []
+        return "\n".join([head, *lines[:_SHOWN], *left, *self._diagnosis()])
+
+    def _diagnosis(self) -> list[str]:
+        if self.passed:
+            return []
+        wrong = sorted({check.operation for check in self.of_operations if not check.passed})
+        if wrong:
+            return [
+                f"look at the local derivatives of {', '.join(wrong)}, or move off a kink or tie"
+            ]
+        return [
+            "every local derivative agrees, so something leaves the graph: float(), .data, math "
+            "functions, no_grad or detach between input and output; or the inputs are at a kink"
+        ]
 
 
-def gradcheck(f: Callable[..., Value], values: Sequence[Any], *, tolerance: float = 1e-7) -> Report:
-    """Check the gradient of `f(*values)` and every local derivative in its graph.
+def gradcheck(
+    f: Callable[..., Any],
+    values: Sequence[Any],
+    order: int = 1,
+    *,
+    atol: float = 1e-7,
+    rtol: float = 1e-7,
+    raise_exception: bool = True,
+) -> Report:
+    """Check the gradients of `f(*values)` and every local derivative in its graph.
 
     Parameters
     ----------
     f : callable
-        Takes Values, returns one Value; called often, so it must give the same result each time.
-    values : sequence of real numbers or Values
-        The point, away from kinks and ties, where a central difference averages both sides.
-    tolerance : float
-        For central differences, relative to max(1, |numeric|). Complex steps must agree to 1e-13.
+        Takes Values, returns a Value, or a nested structure of Values such as the list of softmax;
+        called often, so it must give the same result each time.
+    values : sequence
+        The arguments of f: real numbers, Values, arrays, or nested lists, tuples and dicts of them;
+        f gets the same structure with a new Value in place of each number. Choose a point away from
+        kinks and ties, where a central difference averages both sides.
+    order : int
+        The order of the derivatives, 1.
+    atol, rtol : float
+        A gradient may differ from the central difference by atol + rtol * |central difference|.
+        Complex steps must agree to 1e-13, relative to max(1, |derivative|).
+    raise_exception : bool
+        False returns the report of a failed check too, instead of raising.
 
     Returns
     -------
     Report
-        What was compared; `print` it.
+        What was compared; true when all agrees. `print` it.
 
     Raises
     ------
     GradcheckError
         When a derivative disagrees; the message is the full report.
     TypeError
-        When `f` does not return a Value.
+        When an input is not a number, or `f` returns anything but Values.
     ValueError
-        Under `no_grad`.
+        Under `no_grad`, for another order, and when there is nothing to check.
 
     Notes
     -----
@@ -114,41 +163,133 @@ def gradcheck(f: Callable[..., Value], values: Sequence[Any], *, tolerance: floa
 
     Examples
     --------
-    >>> from autograd_engine import gradcheck, tanh
-    >>> print(gradcheck(lambda x, w: tanh(x * w), [0.5, -1.5]))  # doctest: +ELLIPSIS
+    >>> from autograd_engine import dot, gradcheck, tanh
+    >>> print(gradcheck(lambda w, x: tanh(dot(w, x)), [[0.5], [-1.5]]))  # doctest: +ELLIPSIS
     gradcheck: 0 of 5 derivatives disagree
-    ok   <lambda>, input 0 = 0.5: analytic -0.8948..., central difference -0.8948...
-    ok   <lambda>, input 1 = -1.5: analytic 0.2982..., central difference 0.2982...
-    ok   *, operand 0 = 0.5: analytic -1.5, central difference -1.5, complex step -1.5
-    ok   *, operand 1 = -1.5: analytic 0.5, central difference 0.5, complex step 0.5
+    ok   <lambda>, input 0[0] = 0.5: analytic -0.8948..., central difference -0.8948...
+    ok   <lambda>, input 1[0] = -1.5: analytic 0.2982..., central difference 0.2982...
+    ok   dot, operand 0 = 0.5: analytic -1.5, central difference -1.5, complex step -1.5
+    ok   dot, operand 1 = -1.5: analytic 0.5, central difference 0.5, complex step 0.5
     ok   tanh, operand 0 = -0.75: analytic 0.5965..., complex step 0.5965...
     """
+    if order != 1:
+        raise ValueError(f"gradcheck: only derivatives of order 1 are checked, got order={order!r}")
     if not current_mode().records:
         raise ValueError("gradcheck: nothing is recorded under no_grad; leave the block first")
-    if not hasattr(values, "__iter__"):
-        raise TypeError(f"gradcheck: values must list the arguments of f, got {values!r}")
-    point = [x.data if isinstance(x, Value) else number(x, "gradcheck") for x in values]
-    inputs = [Value(x) for x in point]
-    output = f(*inputs)
-    if not isinstance(output, Value):
-        raise TypeError(
-            f"gradcheck: f returned {type(output).__name__}, not a Value; "
-            "return one Value computed from the arguments"
-        )
-    order = topological_order(output)
-    kept = [node.grad for node in order]  # captured Values, such as a model's parameters
-    output.backward()
-    gradients = [x.grad for x in inputs]
-    for node, grad in zip(order, kept, strict=True):
-        node.grad = grad
-    name = getattr(f, "__name__", type(f).__name__)
-    checks = [_check_input(f, name, point, i, g, tolerance) for i, g in enumerate(gradients)]
-    for node in order:
-        checks += _check_node(node, tolerance)
-    report = Report(tuple(checks))
-    if not report.passed:
+    case = _Case(f, _arguments(values), atol, rtol)
+    report = Report(tuple(case.of_inputs()), tuple(case.of_operations()))
+    if raise_exception and not report:
         raise GradcheckError(str(report))
     return report
+
+
+def _arguments(values: Any) -> tuple[Any, ...]:
+    if isinstance(values, str | dict | Value) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"gradcheck: values must list the arguments of f, as [0.5, [1.0, 2.0]]; got {values!r}"
+        )
+    return tuple(values)
+
+
+class _Case:
+    """A function at a point, with its graph there: one row of derivatives for each output."""
+
+    def __init__(
+        self, f: Callable[..., Any], arguments: tuple[Any, ...], atol: float, rtol: float
+    ) -> None:
+        self._f, self._arguments, self._atol, self._rtol = f, arguments, atol, rtol
+        self._name = getattr(f, "__name__", type(f).__name__)
+        self._inputs = [
+            (f"input {path[1:].replace(']', '', 1)}", _number(x)) for path, x in leaves(arguments)
+        ]
+        self._values = [Value(x) for _, x in self._inputs]
+        self._outputs = self._call(self._values)
+        if not self._values or not self._outputs:
+            raise ValueError("gradcheck: nothing to check, for f has no inputs or no outputs")
+
+    def _call(self, values: Sequence[Value]) -> list[tuple[str, Value]]:
+        outputs = list(leaves(self._f(*rebuilt(self._arguments, iter(values)))))
+        for path, output in outputs:
+            if not isinstance(output, Value):
+                place = f" at {path}" if path else ""
+                raise TypeError(
+                    f"gradcheck: f returned {type(output).__name__}{place}, not a Value; "
+                    "return Values computed from the arguments"
+                )
+        return outputs
+
+    def of_inputs(self) -> Iterator[Check]:
+        """Each output by each input."""
+        gradients = self._gradients()
+        along = [
+            functools.cache(functools.partial(self._along, i)) for i in range(len(self._inputs))
+        ]
+        for k, (path, _) in enumerate(self._outputs):
+            for i, (name, x) in enumerate(self._inputs):
+
+                def output(t: float, i: int = i, k: int = k) -> float:
+                    return along[i](t)[k]
+
+                yield self._check(self._name + path, name, x, gradients[k][i], output)
+
+    def of_operations(self) -> Iterator[Check]:
+        """Every node by each of its operands, operands first."""
+        for node in self._nodes():
+            if node._primitive is not None:
+                yield from self._of_operation(node, node._primitive)
+
+    def _of_operation(self, node: Value, row: Primitive) -> Iterator[Check]:
+        at = [float(x) for x in node._operands]
+        positions = [i for i, x in enumerate(node._operands) if isinstance(x, Value)]
+        for i, analytic in zip(positions, node._derivatives, strict=True):
+
+            def result(t: float, i: int = i) -> float:
+                return row.linearize([*at[:i], t, *at[i + 1 :]])[0]
+
+            exact = complex_step(row, at, i) if row.analytic else None
+            yield self._check(row.symbol, f"operand {i}", at[i], analytic, result, exact)
+
+    def _check(
+        self,
+        operation: str,
+        operand: str,
+        at: float,
+        analytic: float,
+        along: Callable[[float], float],
+        exact: float | None = None,
+    ) -> Check:
+        central = central_difference(along, at)
+        return Check(operation, operand, at, analytic, central, exact, self._atol, self._rtol)
+
+    def _nodes(self) -> list[Value]:
+        """The graph of all outputs, operands first."""
+        seen: set[Value] = set()
+        outputs = [output for _, output in self._outputs]
+        return [n for v in outputs if v not in seen for n in topological_order(v, seen)]
+
+    def _gradients(self) -> list[list[float]]:
+        """d output / d input for each; captured Values, such as a model's, keep their gradients."""
+        nodes = self._nodes()
+        kept = [node.grad for node in nodes]
+        rows = []
+        for _, output in self._outputs:
+            for x in self._values:
+                x.zero_grad()
+            output.backward()
+            rows.append([x.grad for x in self._values])
+        for node, grad in zip(nodes, kept, strict=True):
+            node.grad = grad
+        return rows
+
+    def _along(self, i: int, t: float) -> list[float]:
+        """The outputs where input i is t."""
+        with no_grad():
+            point = [Value(t if i == j else x) for j, (_, x) in enumerate(self._inputs)]
+            return [output.data for _, output in self._call(point)]
+
+
+def _number(x: Any) -> float:
+    return x.data if isinstance(x, Value) else number(x, "gradcheck")
 
 
 def central_difference(f: Callable[[float], float], x: float) -> float:
@@ -180,8 +321,8 @@ def central_difference(f: Callable[[float], float], x: float) -> float:
 def complex_step(row: Primitive, operands: Sequence[float], position: int) -> float | None:
     """dz/d(operand) of an analytic primitive: Im z(x + ih) / h, exact for a tiny step h.
 
-    None outside the domain, where the complex form need not be real, and where the operand is too
-    small for a step far below it.
+    None outside the domain, where the complex form need not be real; where the operand is too small
+    for a step far below it; and for a formula that takes no complex numbers.
     """
     import numpy
 
@@ -192,50 +333,8 @@ def complex_step(row: Primitive, operands: Sequence[float], position: int) -> fl
         return None
     point = [numpy.complex128(x) for x in operands]
     point[position] += 1j * step
-    with numpy.errstate(all="ignore"):
-        return float(numpy.imag(row.primal(ON_ARRAYS, point)) / step)
-
-
-def _error(analytic: float, numeric: float) -> float:
-    return abs(analytic - numeric) / max(1.0, abs(numeric))
-
-
-def _check_input(
-    f: Callable[..., Value],
-    name: str,
-    point: list[float],
-    i: int,
-    analytic: float,
-    tolerance: float,
-) -> Check:
-    def along(x: float) -> float:
-        with no_grad():
-            return float(f(*[Value(x if j == i else p) for j, p in enumerate(point)]).data)
-
-    central = central_difference(along, point[i])
-    return Check(name, f"input {i}", point[i], analytic, central, None, tolerance)
-
-
-def _check_node(node: Value, tolerance: float) -> list[Check]:
-    row = node._primitive
-    if row is None:
-        return []
-    data = [float(x) for x in node._operands]
-    positions = [i for i, x in enumerate(node._operands) if isinstance(x, Value)]
-    return [
-        _check_edge(row, data, position, derivative, tolerance)
-        for position, derivative in zip(positions, node._derivatives, strict=True)
-    ]
-
-
-def _check_edge(
-    row: Primitive, data: list[float], position: int, analytic: float, tolerance: float
-) -> Check:
-    def along(x: float) -> float:
-        return row.linearize([*data[:position], x, *data[position + 1 :]])[0]
-
-    central = central_difference(along, data[position])
-    exact = complex_step(row, data, position) if row.analytic else None
-    return Check(
-        row.symbol, f"operand {position}", data[position], analytic, central, exact, tolerance
-    )
+    try:
+        with numpy.errstate(all="ignore"):
+            return float(numpy.imag(row.primal(ON_ARRAYS, point)) / step)
+    except TypeError:
+        return None

@@ -1,4 +1,4 @@
-"""Modes that the creation of a node obeys: `no_grad` and `named_scope`.
+"""Modes that the creation of a node obeys: `no_grad`, `detect_anomaly` and `named_scope`.
 
 The current mode is one immutable object in a context variable, so every thread (and every asyncio
 task) has its own, and making a node reads a single word. A context variable is also the fastest
@@ -9,34 +9,59 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar, overload
 
-__all__ = ["Info", "Mode", "current_mode", "named_scope", "no_grad"]
+__all__ = [
+    "Info",
+    "Mode",
+    "current_mode",
+    "detect_anomaly",
+    "named_scope",
+    "no_grad",
+    "users_line",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Info(NamedTuple):
-    """What a node knows about itself beyond its numbers: shared, immutable, strings only.
+    """What a node knows about itself beyond its numbers: shared, immutable, strings and ints only.
 
-    Never a module, frame or object of the user's: a node must not keep those alive.
+    Never a module, frame or object of the user's: a node must not keep those alive. `origin` is the
+    file and line that made it, noted under `detect_anomaly`.
     """
 
     label: str = ""
     scope: tuple[str, ...] = ()
+    origin: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mode:
-    """What holds while a node is made: is it recorded, and in which scope? `outer` held before."""
+    """What holds while a node is made: is it recorded, is it searched for inf and nan, its scope.
+
+    `outer` is the mode that held before.
+    """
 
     records: bool = True
+    detects: bool = False
     info: Info | None = None
     outer: Mode | None = None
+
+    def inside(self, **changes: Any) -> Mode:
+        """The mode of a block inside this one: the same but for the changes."""
+        return replace(self, outer=self, **changes)
+
+    def same(self, other: Mode) -> bool:
+        """Whether both mean the same, whatever held before."""
+        mine = self.records, self.detects, self.info
+        return mine == (other.records, other.detects, other.info)
 
 
 _mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -57,8 +82,7 @@ class _Manager(ContextDecorator):
 
     def __exit__(self, *error: object) -> None:
         mode = current_mode()
-        own = self._inside(mode.outer) if mode.outer else mode
-        if mode.outer is not None and (own.records, own.info) == (mode.records, mode.info):
+        if mode.outer is not None and self._inside(mode.outer).same(mode):
             _mode.set(mode.outer)
             return
         _mode.set(Mode())  # whose mode to restore is unknown, so none: silence would be worse
@@ -89,7 +113,12 @@ class _Manager(ContextDecorator):
 
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return Mode(False, outer.info, outer)
+        return outer.inside(records=False)
+
+
+class _detect_anomaly(_Manager):
+    def _inside(self, outer: Mode) -> Mode:
+        return outer.inside(detects=True)
 
 
 @overload
@@ -119,6 +148,54 @@ def no_grad(function: Callable[..., Any] | None = None) -> Any:
     (Value(data=9.0, grad=0.0), ())
     """
     return _no_grad() if function is None else _no_grad()(function)
+
+
+@overload
+def detect_anomaly() -> _detect_anomaly: ...
+@overload
+def detect_anomaly(function: F) -> F: ...
+def detect_anomaly(function: Callable[..., Any] | None = None) -> Any:
+    """Stop at the first inf or nan: `with detect_anomaly(): ...`, or as a decorator, as `no_grad`.
+
+    Going forward, the first operation whose result is not finite raises; in `backward`, the first
+    that makes a gradient not finite. The error names the operation, its operands, the scope and the
+    line of your program; leaves keep the gradients they had before that `backward`. It makes the
+    engine several times slower, so use it to look for a fault, and with both passes inside.
+
+    Raises
+    ------
+    AnomalyError
+        Inside the block, at the first inf or nan.
+
+    Examples
+    --------
+    >>> from autograd_engine import Value, detect_anomaly
+    >>> x = Value(0.0, label="x")
+    >>> with detect_anomaly():  # doctest: +ELLIPSIS
+    ...     y = x.sqrt()  # 0, with an infinite derivative
+    ...     y.backward()
+    Traceback (most recent call last):
+        ...
+    autograd_engine.errors.AnomalyError: backward through sqrt: ... makes the gradient of x inf
+      operand 0: x = 0.0
+      made at ...: y = x.sqrt()  # 0, with an infinite derivative
+    """
+    return _detect_anomaly() if function is None else _detect_anomaly()(function)
+
+
+# `nn` is ours too: what its user wants to see is the line that called the model.
+_OUR_FILES = tuple(
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), package, "")
+    for package in ("autograd_engine", "nn")
+)
+
+
+def users_line() -> tuple[str, int]:
+    """File and line of the innermost caller outside our packages."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_OUR_FILES) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 class named_scope(_Manager):
@@ -157,4 +234,4 @@ class named_scope(_Manager):
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
     path = (*(outer.info.scope if outer.info else ()), name)
-    return Mode(outer.records, Info(scope=path), outer)
+    return outer.inside(info=Info(scope=path))

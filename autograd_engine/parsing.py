@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from autograd_engine import primitives
 from autograd_engine.backend import Value
 from autograd_engine.errors import ExpressionError
-from autograd_engine.primitives import TABLE, NaryPrimitive, Primitive
+from autograd_engine.rows import ALIASES, TABLE, NaryPrimitive, Primitive, number
 
 __all__ = ["evaluate"]
 
@@ -97,15 +97,16 @@ def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:
         case ast.List(elements) | ast.Tuple(elements):
             return [_walk(element, leaves) for element in elements]
         case ast.Call(ast.Name(id=name), operands, []):
-            if name not in TABLE:
+            row = TABLE.get(name) or ALIASES.get(name)
+            if row is None:
                 raise ExpressionError(f"{name!r} is no primitive; known are {', '.join(TABLE)}")
-            return _apply(node, TABLE[name], operands, leaves)
+            return _apply(node, row, operands, leaves)
     _refuse(node, "only numbers, names, + - * / ** and the primitives are known")
 
 
 def _number(node: ast.expr, x: float) -> float:
     try:
-        return primitives.number(x, "constant")
+        return number(x, "constant")
     except ValueError as error:
         _refuse(node, str(error))
 

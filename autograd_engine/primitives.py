@@ -10,8 +10,7 @@ per operand: the local derivative, written in the result `z` and the operands.
 
 *Elementary* rows name a function that `math`, NumPy and C share and have no body; *composite* rows
 are written with other rows. Formulas are free of branches (`where`, `sign`) and of types, so one
-row serves floats, NumPy arrays, Values and every other kind of operand. A `Namespace` is one kind
-of number: it knows the elementary functions and derives all other rows from their bodies.
+row serves floats, NumPy arrays, Values and every other kind of operand; `rows.py` says how.
 
 Everything else in the package is a reader of this table.
 """
@@ -19,301 +18,26 @@ Everything else in the package is a reader of this table.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-import numbers
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-Derivative = Callable[..., Any]
+from autograd_engine.rows import REAL, elementary, primitive
 
-REAL = (-math.inf, math.inf)
+__all__ = [
+    "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "div",
+    "dot", "elu", "erf", "exp", "exp_difference", "expm1", "gelu", "heaviside", "hypot",
+    "leaky_relu", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logsumexp",
+    "maximum", "mean", "minimum", "mish", "mul", "neg", "relu", "sigmoid", "sign", "silu", "sin",
+    "sinh", "softmax", "softplus", "sqrt", "square", "sub", "swish", "tan", "tanh", "where",
+]  # fmt: skip
+# `sum`, `abs` and `pow` are public too, but a star import must leave the builtins alone
+
 POSITIVE = (0.0, math.inf)
+UNIT = (-1.0, 1.0)
 
-SINGULAR = (ArithmeticError, ValueError)  # what floats raise where IEEE 754 has inf or nan
-
-TABLE: dict[str, Primitive] = {}
-
-
-# --- what a row is ---------------------------------------------------------------
-
-
-class Primitive:
-    """A function with known local derivatives; call it on floats, NumPy arrays or Values.
-
-    Attributes
-    ----------
-    name, symbol, latex : str
-        The public name, the sign in pictures, and the formula with `{0}`, `{1}` for the operands.
-    function : function
-        The row as written: signature, docstring and, unless it is elementary, the primal.
-    derivatives : tuple of functions
-        One `d(z, *operands)` per operand, the local derivative dz/d(operand).
-    elementary : Elementary or None
-        Where to find the primal of an elementary row on floats (`math.exp`) and on arrays.
-    domain : tuple of (low, high)
-        The open interval of each operand inside which the row is real and differentiable.
-    analytic : bool
-        Whether the formulas hold for complex numbers too, so that gradcheck may step there.
-    """
-
-    def __init__(
-        self,
-        primal: Callable[..., Any] | Elementary,
-        derivatives: tuple[Derivative | float, ...],
-        *,
-        latex: str,
-        symbol: str = "",
-        domain: tuple[tuple[float, float], ...] = (),
-        analytic: bool = True,
-    ) -> None:
-        self.elementary = primal if isinstance(primal, Elementary) else None
-        self.function = primal.signature if isinstance(primal, Elementary) else primal
-        functools.update_wrapper(self, self.function)  # so that help() and doctest see the row
-        self.name = self.function.__name__
-        self.derivatives = tuple(d if callable(d) else _constant(d) for d in derivatives)
-        self.arity = len(derivatives)
-        self.symbol, self.latex, self.analytic = symbol or self.name, latex, analytic
-        self.domain = domain or (REAL,) * self.arity
-
-    def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
-
-    def _repr_latex_(self) -> str:
-        return f"$z = {self.latex.format(*self.function.__code__.co_varnames)}$"
-
-    def __call__(self, *operands: Any) -> Any:
-        """The result: a float, an array, or what the operands make of it, such as a Value."""
-        if len(operands) != self.arity:
-            raise TypeError(f"{self.name}: expected {self.arity} operands, got {len(operands)}")
-        return self._apply(operands)
-
-    def _apply(self, operands: tuple[Any, ...]) -> Any:
-        """Let the first operand that is more than a number decide what an operation means."""
-        for operand in operands:
-            if hasattr(operand, "bind"):
-                return operand.bind(self, operands)
-        if any(getattr(operand, "ndim", 0) for operand in operands):
-            with _ieee():
-                return self.primal(ON_ARRAYS, [_array(x, self.name) for x in operands])
-        return self.linearize([number(x, self.name) for x in operands])[0]
-
-    def primal(self, on: Namespace, operands: Sequence[Any]) -> Any:
-        """The result on numbers of one namespace."""
-        return on.primal(self)(*operands)
-
-    def local_derivatives(self, on: Namespace, z: Any, operands: Sequence[Any]) -> Sequence[Any]:
-        """Every dz/d(operand), on numbers of one namespace."""
-        return [derivative(z, *operands) for derivative in on.derivatives(self)]
-
-    def linearize(self, operands: Sequence[float]) -> tuple[float, Sequence[float]]:
-        """The result and every dz/d(operand) at plain floats: IEEE results, never an exception.
-
-        Floats raise at 1/0 and `math` at log(0), so a singular point is evaluated again on NumPy's
-        float64, which follow IEEE 754.
-        """
-        z = None
-        try:
-            z = self.primal(ON_FLOATS, operands)
-            if z.__class__ is float:
-                return z, self.local_derivatives(ON_FLOATS, z, operands)
-        except SINGULAR:
-            pass
-        with _ieee() as numpy:
-            point = [numpy.float64(x) for x in operands]
-            if z.__class__ is not float:  # a derivative alone may be singular
-                z = float(self.primal(ON_ARRAYS, point))
-            derivatives = self.local_derivatives(ON_ARRAYS, numpy.float64(z), point)
-        return z, [float(derivative) for derivative in derivatives]
-
-
-class NaryPrimitive(Primitive):
-    """A primitive of whole sequences, such as `sum(xs)` or `dot(w, x)`.
-
-    The formulas take lists; the operands of a node are the lists' elements one after the other. All
-    lists are equally long, so the flat operands split again without a note of the lengths. Elements
-    are added from left to right.
-    """
-
-    def __call__(self, *sequences: Iterable[Any]) -> Any:
-        """The result for whole sequences, also generators, of equal length."""
-        if len(sequences) != self.arity:
-            raise TypeError(f"{self.name}: expected {self.arity} sequences, got {len(sequences)}")
-        try:
-            rows = [tuple(xs) for xs in sequences]
-        except TypeError as error:
-            raise TypeError(
-                f"{self.name}: expected a sequence of numbers or Values: {error}"
-            ) from None
-        if len(set(map(len, rows))) > 1:
-            lengths = " and ".join(str(len(row)) for row in rows)
-            raise ValueError(f"{self.name}: the sequences differ in length: {lengths}")
-        if not rows[0]:
-            try:
-                return self.primal(ON_FLOATS, ())
-            except (ArithmeticError, LookupError, TypeError):
-                raise ValueError(f"{self.name}: needs at least one value, got none") from None
-        return self._apply(tuple(itertools.chain.from_iterable(rows)))
-
-    def _split(self, operands: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        if self.arity == 1:
-            return (operands,)
-        n = len(operands) // self.arity
-        return [operands[i * n : (i + 1) * n] for i in range(self.arity)]
-
-    def primal(self, on: Namespace, operands: Sequence[Any]) -> Any:
-        """The result on numbers of one namespace."""
-        return on.primal(self)(*self._split(operands))
-
-    def local_derivatives(self, on: Namespace, z: Any, operands: Sequence[Any]) -> Sequence[Any]:
-        """Every dz/d(operand), on numbers of one namespace."""
-        sequences, derivatives = self._split(operands), []
-        for derivative in on.derivatives(self):
-            derivatives += derivative(z, *sequences)
-        return derivatives
-
-
-def _constant(value: float) -> Derivative:
-    return lambda z, *operands: value
-
-
-class Namespace:
-    """One kind of number: how its elementary functions are called, and every row made of them."""
-
-    def __init__(self, elementary: Callable[[Elementary], Callable[..., Any]]) -> None:
-        self._elementary = elementary
-        self.primal: Callable[[Primitive], Callable[..., Any]] = functools.cache(self._primal)
-        self.derivatives: Callable[[Primitive], tuple[Derivative, ...]] = functools.cache(
-            self._derivatives
-        )
-
-    def _primal(self, row: Primitive) -> Callable[..., Any]:
-        return self._elementary(row.elementary) if row.elementary else self._rebind(row.function)
-
-    def _derivatives(self, row: Primitive) -> tuple[Derivative, ...]:
-        return tuple(self._rebind(derivative) for derivative in row.derivatives)
-
-    def _rebind(self, formula: Callable[..., Any]) -> Callable[..., Any]:
-        """A copy of a formula in which the name of each row means that row's form in here.
-
-        So a composite row costs what the same lines on `math` would, and is written once. Helper
-        functions beside the formula are copied alike.
-        """
-        assert isinstance(formula, FunctionType)
-        meaning = dict(formula.__globals__)
-        copy = FunctionType(
-            formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
-        )
-        copy.__kwdefaults__ = formula.__kwdefaults__
-        for name in set(_names(formula.__code__)):
-            thing = meaning.get(name)
-            if isinstance(thing, Primitive):
-                meaning[name] = self.primal(thing)
-            elif isinstance(thing, FunctionType) and thing.__module__ == formula.__module__:
-                meaning[name] = copy if thing is formula else self._rebind(thing)
-        return copy
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """The global names that a function and the comprehensions inside it mention."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _array_form(form: Elementary) -> Any:
-    import numpy  # only when an array or a singular point asks for it: it is slow to load
-
-    return getattr(numpy, form.numpy)
-
-
-ON_FLOATS = Namespace(lambda form: form.on_floats)
-ON_ARRAYS = Namespace(_array_form)
-
-
-@contextmanager
-def _ieee() -> Iterator[Any]:
-    """NumPy without its warnings about inf and nan, which are results here."""
-    import numpy
-
-    with numpy.errstate(all="ignore"):
-        yield numpy
-
-
-def number(x: Any, operation: str) -> float:
-    """`x` as a float: any real number, NumPy scalar or 0-d array; a TypeError names the remedy."""
-    if isinstance(x, float):
-        return float(x)
-    if isinstance(x, numbers.Real):
-        try:
-            return float(x)
-        except OverflowError:
-            raise ValueError(f"{operation}: {type(x).__name__} too large for a float") from None
-    if getattr(x, "ndim", None) == 0 and hasattr(x, "item"):
-        return number(x.item(), operation)
-    raise TypeError(f"{operation}: expected a real number, got {_shown(x)}; {_remedy(x)}")
-
-
-def _array(x: Any, operation: str) -> Any:
-    """An array of real numbers as float64; a scalar as in `number`."""
-    if not getattr(x, "ndim", 0):
-        return number(x, operation)
-    if x.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{operation}: expected an array of real numbers, got one of {x.dtype}; "
-            "for an array of Values apply it to each element"
-        )
-    return x.astype(float)
-
-
-def _shown(x: Any) -> str:
-    text = repr(x)
-    return f"{type(x).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
-
-
-def _remedy(x: Any) -> str:
-    if hasattr(x, "bind"):
-        return "take its .data"
-    if isinstance(x, str | bytes):
-        return "convert text with float(text)"
-    if isinstance(x, complex):
-        return "take its real or imaginary part"
-    if isinstance(x, Iterable):
-        return "make one Value per element, [Value(v) for v in data]"
-    return "give it a number first"
-
-
-class Elementary(NamedTuple):
-    """A signature whose primal the machine has: `math`, NumPy and C know it by name."""
-
-    signature: Callable[..., Any]
-    on_floats: Callable[..., float]
-    numpy: str
-
-
-def elementary(
-    on_floats: Callable[..., float], *, numpy: str = ""
-) -> Callable[[Callable[..., Any]], Elementary]:
-    """Decorator below `@primitive`: the primal is `on_floats`, in NumPy the one named `numpy`."""
-    return lambda signature: Elementary(signature, on_floats, numpy or signature.__name__)
-
-
-def primitive(
-    *derivatives: Derivative | float, nary: bool = False, **facts: Any
-) -> Callable[[Callable[..., Any] | Elementary], Primitive]:
-    """Decorator: enter a function into the table, with one local derivative per operand."""
-
-    def enter(primal: Callable[..., Any] | Elementary) -> Primitive:
-        row = (NaryPrimitive if nary else Primitive)(primal, derivatives, **facts)
-        TABLE[row.name] = row
-        return row
-
-    return enter
-
+LN2, LN10 = math.log(2.0), math.log(10.0)
 
 # --- arithmetic ---------------------------------------------------------------
 # G&W: Griewank & Walther, Evaluating Derivatives, 2nd ed., SIAM 2008. DLMF: dlmf.nist.gov.
@@ -346,7 +70,9 @@ def div(x: Any, y: Any) -> Any:
 
 
 def _pow_by_base(z: Any, x: Any, y: Any) -> Any:
-    return where(y == 0.0, 0.0, y * pow(x, where(y == 0.0, 1.0, y - 1.0)))
+    divisor = where(y == 0.0, where(abs(x) > 0.0, x, math.inf), math.inf)
+    # y / x at y = 0 is 0, and so is its limit at x = 0; but its derivative by y is 1 / x
+    return where(y == 0.0, y / divisor, y * pow(x, where(y == 0.0, 1.0, y - 1.0)))
 
 
 def _pow_by_exponent(z: Any, x: Any, y: Any) -> Any:
@@ -369,6 +95,42 @@ def pow(x: Any, y: Any) -> Any:
 def neg(x: Any) -> Any:
     """-x. Source: G&W, chapter 2."""
     return -x
+
+
+@primitive(lambda z, x: 2.0 * x, latex="{0}^2")
+def square(x: Any) -> Any:
+    """x * x. Source: G&W, chapter 2."""
+    return x * x
+
+
+@primitive(lambda z, x: 0.5 / (z + 0.0), latex=r"\sqrt{{{0}}}", domain=(POSITIVE,))
+@elementary(math.sqrt)
+def sqrt(x: Any) -> Any:
+    """The square root. Convention: sqrt'(0) = inf, sqrt(-1) = nan. Source: DLMF 4.7(ii).
+
+    The 0.0 in the derivative turns sqrt(-0.0) = -0.0 into 0.0, so that its sign is right there too.
+    """
+
+
+@primitive(lambda z, x: 1.0 / (3.0 * z * z), latex=r"\sqrt[3]{{{0}}}", analytic=False)
+@elementary(math.cbrt)
+def cbrt(x: Any) -> Any:
+    """The cube root, real also for x < 0. Convention: cbrt'(0) = inf. Source: DLMF 4.7(ii)."""
+
+
+def _or_inf(r: Any) -> Any:
+    """A radius as a divisor: x / inf = 0 is the convention at the origin, at every order."""
+    return where(r == 0.0, math.inf, r)
+
+
+@primitive(lambda z, x, y: x / _or_inf(z), lambda z, x, y: y / _or_inf(z), analytic=False)
+@elementary(math.hypot)
+def hypot(x: Any, y: Any) -> Any:
+    """sqrt(x * x + y * y) without overflow. Convention: both derivatives are 0 at (0, 0).
+
+    hypot(inf, nan) = inf (IEEE 754); the derivative by an infinite operand is nan (inf / inf).
+    Source: G&W, chapter 2 (chain rule).
+    """
 
 
 # --- choice ---------------------------------------------------------------
@@ -396,25 +158,25 @@ def where(c: Any, x: Any, y: Any) -> Any:
     """
 
 
-@primitive(0.0, latex=r"\operatorname{{sign}} {0}", analytic=False)
+@primitive(lambda z, x: z - z, latex=r"\operatorname{{sign}} {0}", analytic=False)
 def sign(x: Any) -> Any:
     """-1, 0 or 1. Convention: sign(0) = sign'(0) = 0, sign(nan) = nan. Source: G&W, chapter 14."""
     return where(x > 0.0, 1.0, where(x < 0.0, -1.0, x))
 
 
+@primitive(lambda z, x: z - z, latex=r"\theta({0})", analytic=False)
+def heaviside(x: Any) -> Any:
+    """1 where x > 0, else 0. Convention: heaviside(0) = heaviside'(0) = 0, nan stays nan.
+
+    Source: DLMF 1.16(iv).
+    """
+    return where(x > 0.0, 1.0, where(x <= 0.0, 0.0, x))
+
+
 @primitive(lambda z, x: sign(x), latex="|{0}|", analytic=False)
-@elementary(math.fabs)
+@elementary(math.fabs, numpy="absolute")
 def abs(x: Any) -> Any:
     """|x|. Convention: |x|'(0) = 0. Source: G&W, chapter 14."""
-
-
-@primitive(lambda z, x: sign(z), latex=r"\max(0, {0})", analytic=False)
-def relu(x: Any) -> Any:
-    """max(0, x), the rectified linear unit. Convention: relu'(0) = 0, relu(nan) = nan.
-
-    Source: Glorot, Bordes & Bengio, Deep sparse rectifier neural networks, AISTATS 2011.
-    """
-    return where(x <= 0.0, 0.0, x)
 
 
 def _first_larger(z: Any, x: Any, y: Any) -> Any:
@@ -437,13 +199,19 @@ def minimum(x: Any, y: Any) -> Any:
     return where(x < y, x, where(x >= y, y, x + y))
 
 
-# --- exponentials ---------------------------------------------------------------
+# --- exponentials and logarithms ---------------------------------------------------------------
 
 
 @primitive(lambda z, x: z, latex="e^{{{0}}}")
 @elementary(math.exp)
 def exp(x: Any) -> Any:
     """e ** x. Convention: exp(1000) = inf. Source: DLMF 4.7(ii)."""
+
+
+@primitive(lambda z, x: exp(x), latex="e^{{{0}}} - 1")
+@elementary(math.expm1)
+def expm1(x: Any) -> Any:
+    """exp(x) - 1, accurate for small x. Convention: expm1(1000) = inf. Source: DLMF 4.7(ii)."""
 
 
 @primitive(lambda z, x: 1.0 / x, latex=r"\ln {0}", domain=(POSITIVE,))
@@ -455,19 +223,176 @@ def log(x: Any) -> Any:
     """
 
 
-@primitive(lambda z, x: 0.5 / (z + 0.0), latex=r"\sqrt{{{0}}}", domain=(POSITIVE,))
-@elementary(math.sqrt)
-def sqrt(x: Any) -> Any:
-    """The square root. Convention: sqrt'(0) = inf, sqrt(-1) = nan. Source: DLMF 4.7(ii).
+@primitive(lambda z, x: 1.0 / (1.0 + x), latex=r"\ln(1 + {0})", domain=((-1.0, math.inf),))
+@elementary(math.log1p)
+def log1p(x: Any) -> Any:
+    """log(1 + x), accurate for small x.
 
-    The 0.0 in the derivative turns sqrt(-0.0) = -0.0 into 0.0, so that its sign is right there too.
+    Convention: log1p(-1) = -inf, log1p(-2) = nan, derivative 1 / (1 + x) everywhere.
+    Source: DLMF 4.7(i).
     """
+
+
+@primitive(lambda z, x: 1.0 / (x * LN2), latex=r"\log_2 {0}", domain=(POSITIVE,))
+@elementary(math.log2)
+def log2(x: Any) -> Any:
+    """The logarithm to base 2. Convention: as in log. Source: DLMF 4.2(ii), 4.7(i)."""
+
+
+@primitive(lambda z, x: 1.0 / (x * LN10), latex=r"\log_{{10}} {0}", domain=(POSITIVE,))
+@elementary(math.log10)
+def log10(x: Any) -> Any:
+    """The logarithm to base 10. Convention: as in log. Source: DLMF 4.2(ii), 4.7(i)."""
+
+
+@primitive(lambda z, x, y: z, lambda z, x, y: -z, symbol="softmax", latex="e^{{{0} - {1}}}")
+def exp_difference(x: Any, y: Any) -> Any:
+    """exp(x - y) in one node; `softmax` is made of these. Source: DLMF 4.7(ii)."""
+    return exp(x - y)
+
+
+def _first_share(z: Any, x: Any, y: Any) -> Any:
+    return sigmoid(x - y)
+
+
+def _second_share(z: Any, x: Any, y: Any) -> Any:
+    return sigmoid(y - x)
+
+
+@primitive(_first_share, _second_share, latex=r"\ln(e^{{{0}}} + e^{{{1}}})", analytic=False)
+def logaddexp(x: Any, y: Any) -> Any:
+    """log(exp(x) + exp(y)) without overflow.
+
+    Convention: the derivatives are nan where both operands are the same infinity.
+    Source: Blanchard, Higham & Higham, see logsumexp.
+    """
+    return maximum(x, y) + log1p(exp(-abs(where(x == y, 0.0, x - y))))
+
+
+# --- trigonometric ---------------------------------------------------------------
+
+
+def _sin_slope(z: Any, x: Any) -> Any:
+    return cos(x)
+
+
+@primitive(_sin_slope, latex=r"\sin {0}")
+@elementary(math.sin)
+def sin(x: Any) -> Any:
+    """The sine of x radians. Convention: sin(inf) = nan. Source: DLMF 4.20(i)."""
+
+
+@primitive(lambda z, x: -sin(x), latex=r"\cos {0}")
+@elementary(math.cos)
+def cos(x: Any) -> Any:
+    """The cosine of x radians. Convention: cos(inf) = nan. Source: DLMF 4.20(i)."""
+
+
+@primitive(lambda z, x: 1.0 + z * z, latex=r"\tan {0}", domain=((-0.5 * math.pi, 0.5 * math.pi),))
+@elementary(math.tan)
+def tan(x: Any) -> Any:
+    """The tangent of x radians. Convention: tan(inf) = nan. Source: DLMF 4.20(i)."""
+
+
+@primitive(lambda z, x: 1.0 / sqrt((1.0 - x) * (1.0 + x)), latex=r"\arcsin {0}", domain=(UNIT,))
+@elementary(math.asin, numpy="arcsin")
+def asin(x: Any) -> Any:
+    """The inverse sine, in [-pi/2, pi/2]. Convention: asin'(+-1) = inf, asin(2) = nan.
+
+    Source: DLMF 4.24(ii).
+    """
+
+
+@primitive(lambda z, x: -1.0 / sqrt((1.0 - x) * (1.0 + x)), latex=r"\arccos {0}", domain=(UNIT,))
+@elementary(math.acos, numpy="arccos")
+def acos(x: Any) -> Any:
+    """The inverse cosine, in [0, pi]. Convention: acos'(+-1) = -inf, acos(2) = nan.
+
+    Source: DLMF 4.24(ii).
+    """
+
+
+@primitive(lambda z, x: 1.0 / (1.0 + x * x), latex=r"\arctan {0}")
+@elementary(math.atan, numpy="arctan")
+def atan(x: Any) -> Any:
+    """The inverse tangent, in [-pi/2, pi/2]. Source: DLMF 4.24(ii)."""
+
+
+def _turn_by_y(z: Any, y: Any, x: Any) -> Any:
+    return x / _or_inf(hypot(x, y)) / _or_inf(hypot(x, y))  # a square might overflow
+
+
+def _turn_by_x(z: Any, y: Any, x: Any) -> Any:
+    return -_turn_by_y(z, x, y)
+
+
+@primitive(_turn_by_y, _turn_by_x, analytic=False)
+@elementary(math.atan2, numpy="arctan2")
+def atan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y), in [-pi, pi].
+
+    Convention: both derivatives are 0 at (0, 0); the one by the other operand is nan where an
+    operand is infinite. Source: DLMF 1.9(i), 4.24(ii).
+    """
+
+
+# --- hyperbolic ---------------------------------------------------------------
+
+
+def _sinh_slope(z: Any, x: Any) -> Any:
+    return cosh(x)
+
+
+@primitive(_sinh_slope, latex=r"\sinh {0}")
+@elementary(math.sinh)
+def sinh(x: Any) -> Any:
+    """The hyperbolic sine. Convention: sinh(-1000) = -inf. Source: DLMF 4.34."""
+
+
+@primitive(lambda z, x: sinh(x), latex=r"\cosh {0}")
+@elementary(math.cosh)
+def cosh(x: Any) -> Any:
+    """The hyperbolic cosine. Convention: cosh(-1000) = inf. Source: DLMF 4.34."""
 
 
 @primitive(lambda z, x: 1.0 - z * z, latex=r"\tanh {0}")
 @elementary(math.tanh)
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent; its derivative has an absolute error of 1e-16. Source: DLMF 4.34."""
+
+
+@primitive(lambda z, x: 1.0 / hypot(1.0, x))
+@elementary(math.asinh, numpy="arcsinh")
+def asinh(x: Any) -> Any:
+    """The inverse hyperbolic sine. Source: DLMF 4.38(ii)."""
+
+
+@primitive(lambda z, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)), domain=((1.0, math.inf),))
+@elementary(math.acosh, numpy="arccosh")
+def acosh(x: Any) -> Any:
+    """The inverse hyperbolic cosine. Convention: acosh'(1) = inf, acosh(0) = nan.
+
+    Source: DLMF 4.38(ii).
+    """
+
+
+@primitive(lambda z, x: 1.0 / ((1.0 - x) * (1.0 + x)), domain=(UNIT,))
+@elementary(math.atanh, numpy="arctanh")
+def atanh(x: Any) -> Any:
+    """The inverse hyperbolic tangent.
+
+    Convention: atanh'(+-1) = inf, atanh(2) = nan, derivative 1 / (1 - x * x) everywhere.
+    Source: DLMF 4.38(ii).
+    """
+
+
+@primitive(lambda z, x: 2.0 / math.sqrt(math.pi) * exp(-x * x), analytic=False)
+@elementary(math.erf)
+def erf(x: Any) -> Any:
+    """2 / sqrt(pi) * the integral of exp(-t * t) from 0 to x. Source: DLMF 7.2(i)."""
+
+
+# --- activations ---------------------------------------------------------------
 
 
 @primitive(lambda z, x: z * (1.0 - z), latex=r"\sigma({0})", analytic=False)
@@ -481,10 +406,101 @@ def sigmoid(x: Any) -> Any:
     return where(x < 0.0, e, 1.0) / (1.0 + e)
 
 
-@primitive(lambda z, x, y: z, lambda z, x, y: -z, symbol="softmax", latex="e^{{{0} - {1}}}")
-def exp_difference(x: Any, y: Any) -> Any:
-    """exp(x - y) in one node; `softmax` is made of these. Source: DLMF 4.7(ii)."""
-    return exp(x - y)
+@primitive(lambda z, x: sigmoid(x), latex=r"\ln(1 + e^{{{0}}})", analytic=False)
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), accurate at +-1000: only exp(-|x|) <= 1 is computed.
+
+    Source: Dugas et al., Incorporating second-order functional knowledge for better option pricing,
+    NIPS 2000.
+    """
+    return relu(x) + log1p(exp(-abs(x)))
+
+
+@primitive(lambda z, x: sign(z), latex=r"\max(0, {0})", analytic=False)
+def relu(x: Any) -> Any:
+    """max(0, x), the rectified linear unit. Convention: relu'(0) = 0, relu(nan) = nan.
+
+    Source: Glorot, Bordes & Bengio, Deep sparse rectifier neural networks, AISTATS 2011.
+    """
+    return where(x <= 0.0, 0.0, x)
+
+
+@primitive(lambda z, x: where(x <= 0.0, 0.01, where(x > 0.0, 1.0, x)), analytic=False)
+def leaky_relu(x: Any) -> Any:
+    """x where x > 0, else 0.01 * x. Convention: leaky_relu'(0) = 0.01.
+
+    For another slope write maximum(x, slope * x). Source: Maas, Hannun & Ng, Rectifier
+    nonlinearities improve neural network acoustic models, ICML 2013.
+    """
+    return where(x <= 0.0, 0.01 * x, x)
+
+
+@primitive(lambda z, x: exp(-relu(-x)), analytic=False)
+def elu(x: Any) -> Any:
+    """x where x > 0, else exp(x) - 1. Convention: elu'(0) = 1, elu''(0) = 0.
+
+    Source: Clevert, Unterthiner & Hochreiter, Fast and accurate deep network learning by
+    exponential linear units, ICLR 2016.
+    """
+    return relu(x) + expm1(-relu(-x))
+
+
+def _gated(gate: Any, x: Any) -> Any:
+    """gate * x, and 0 where the gate is shut, also at x = -inf."""
+    return gate * where(gate == 0.0, 0.0, x)
+
+
+def _normal(x: Any) -> Any:
+    """The distribution function of the standard normal. Source: DLMF 7.18(iv), 7.2(i)."""
+    return 0.5 + 0.5 * erf(x * math.sqrt(0.5))
+
+
+def _gelu_slope(z: Any, x: Any) -> Any:
+    return _normal(x) + _gated(exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi), x)
+
+
+@primitive(_gelu_slope, latex=r"{0} \Phi({0})", analytic=False)
+def gelu(x: Any) -> Any:
+    """x times the standard normal distribution function of x, exact; absolute error 1e-16 * |x|.
+
+    Convention: gelu(-inf) = 0. Source: Hendrycks & Gimpel, Gaussian error linear units,
+    arXiv:1606.08415 (2016).
+    """
+    return _gated(_normal(x), x)
+
+
+def _silu_slope(z: Any, x: Any) -> Any:
+    return sigmoid(x) + _gated(sigmoid(x) * sigmoid(-x), x)
+
+
+@primitive(_silu_slope, latex=r"{0} \sigma({0})", analytic=False, aliases=("swish",))
+def silu(x: Any) -> Any:
+    """x * sigmoid(x), also called swish. Convention: silu(-inf) = 0.
+
+    Source: Elfwing, Uchibe & Doya, Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning, Neural Networks 107 (2018).
+    """
+    return _gated(sigmoid(x), x)
+
+
+swish = silu
+
+
+def _mish_gate(x: Any) -> Any:
+    return tanh(softplus(x))
+
+
+def _mish_slope(z: Any, x: Any) -> Any:
+    return _mish_gate(x) + _gated(sigmoid(x) * (1.0 - square(_mish_gate(x))), x)
+
+
+@primitive(_mish_slope, latex=r"{0} \tanh(\ln(1 + e^{{{0}}}))", analytic=False)
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)). Convention: mish(-inf) = 0.
+
+    Source: Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020.
+    """
+    return _gated(_mish_gate(x), x)
 
 
 # --- many operands ---------------------------------------------------------------
@@ -501,7 +517,7 @@ def sum(xs: Any) -> Any:
     return _add_up(xs) if xs else 0.0
 
 
-@primitive(lambda z, xs: [1.0 / len(xs)] * len(xs), nary=True, latex=r"\frac1n \sum_i {0}_i")
+@primitive(lambda z, xs: [1.0 / len(xs)] * len(xs), nary=True, latex=r"\sum_i {0}_i / n")
 def mean(xs: Any) -> Any:
     """(x0 + x1 + ...) / n in one node; needs an operand. Source: G&W, chapter 2."""
     return _add_up(xs) / len(xs)

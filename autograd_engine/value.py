@@ -1,27 +1,35 @@
 """Value: a number that remembers how it was made. Read this file first; it is the engine.
 
-Going forward, every operation on Values makes a new Value, a *node*, which stores four things: the
-result, the operands, and for each operand the *local derivative* dz/d(operand), taken at once,
-while the numbers are at hand. For `L = a*b + a` with a = 2, b = 3:
+Going forward, every operation on Values makes a new Value. It stores its `data` (the result), the
+primitive that made it, the operands, and for each operand that is a Value the *local derivative*
+dz/d(operand), taken at once, while the numbers are at hand; and a `grad`, 0 until a backward pass.
+For `L = a*b + a` with a = 2, b = 3:
 
     p = a * b      p.data = 6    operands (a, b)    local derivatives (3, 2)
     L = p + a      L.data = 8    operands (p, a)    local derivatives (1, 1)
 
-Going backward, `L.backward()` gives every node its *adjoint* dL/d(node), in `.grad`. The adjoint
+Going backward, `L.backward()` gives every Value its *adjoint* dL/d(value), in `.grad`. The adjoint
 of L is 1. Then each node, from the output back, adds to each operand one *contribution*:
 
     operand.grad += local derivative * node.grad            (the chain rule, for one edge)
 
-so p.grad = 1 * 1, and a.grad = 1 * 1 + 3 * p.grad = 4: a is used twice, and `+=` adds the two
-paths.
+    L sends   p.grad += 1 * 1    a.grad += 1 * 1
+    p sends   a.grad += 3 * 1    b.grad += 2 * 1            so a.grad = 4, b.grad = 2
 
-A node may pass on its adjoint only when that is complete, that is after all nodes that use it.
-This is the *topological order*. In `b = a + a; c = b + b` a walk that went from c to b and on to a
-as soon as it met b would send b's half-finished adjoint to a.
+a is used twice, and `+=` adds the two paths.
 
-Leaves (Values that you made from a number) keep adding to their `.grad` until you zero it, so that
-the gradients of several losses sum up; interior nodes start every `backward()` at 0, so a second
-call, or another loss that shares a node, counts nothing twice.
+A node passes on its adjoint once, and only when that is complete, that is after all nodes that use
+it: in the reverse of a *topological order*, which lists operands before their users. Take
+`b = a + a; c = 3 * b; d = b + c`, which is 8 a. If b passed on before c has sent to it, a would get
+2. And if it passed on whenever something arrives, a would get 2 + 8: part of it twice.
+
+*Leaves* (without operands: Values made from a number) keep adding to their `.grad` until you zero
+it, so that the gradients of several losses sum up; interior nodes start every `backward()` at 0. So
+a second `L.backward()` makes a.grad 8, twice 4: nothing that was left in p is sent again.
+
+In this file `infix` (operators) and `unary` (methods) do the forward step, and `make_node` stores
+it; `Value.backward` calls `topological_order`, then `send_contributions`. A *row* is one primitive
+of the table in `primitives.py`: its formula and its derivatives.
 """
 
 from __future__ import annotations
@@ -33,30 +41,34 @@ from numbers import Number, Real
 from typing import TYPE_CHECKING, Any, final
 
 from autograd_engine import primitives
+from autograd_engine.anomalies import inspected, watched
 from autograd_engine.modes import Info, current_mode
-from autograd_engine.primitives import ON_FLOATS, SINGULAR, TABLE, NaryPrimitive, Primitive, number
+from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive, number, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def topological_order(root: Value) -> list[Value]:
+def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]:
     """Every node that `root` depends on, operands before the nodes that use them, `root` last.
 
     A depth-first walk that visits operands from left to right; a node enters the list when all its
-    operands have. The walk keeps its own stack, so a graph may be millions of nodes deep.
+    operands have. The walk keeps its own stack, so a graph may be millions of nodes deep. Operands
+    in `seen` are left out, and all that the walk meets are added to it: so several walks (a pickle
+    of several Values) list each node once.
     """
-    order = []
-    seen = {root}
+    order: list[Value] = []
+    seen = set() if seen is None else seen
+    seen.add(root)
     stack = [(root, iter(root._prev))]
     while stack:
         node, operands = stack[-1]
-        for operand in operands:
-            if operand not in seen:
+        for operand in operands:  # goes on where this node's iterator stopped
+            if operand not in seen:  # by identity: a set goes by the hash
                 seen.add(operand)
                 stack.append((operand, iter(operand._prev)))
                 break
-        else:
+        else:  # no operand is left
             order.append(node)
             stack.pop()
     return order
@@ -64,7 +76,7 @@ def topological_order(root: Value) -> list[Value]:
 
 def send_contributions(nodes: Iterable[Value]) -> None:
     """The chain rule: each node in turn adds local derivative * its adjoint to its operands."""
-    for node in nodes:
+    for node in watched(nodes) if current_mode().detects else nodes:
         adjoint = node._grad
         for operand, derivative in zip(node._prev, node._derivatives, strict=True):
             operand._grad += derivative * adjoint
@@ -84,12 +96,14 @@ def make_node(
     if mode.records:
         node._primitive, node._derivatives = row, derivatives
         node._operands, node._prev = operands, prev
-    else:
+    else:  # no_grad: a leaf, and the derivatives are dropped
         node._primitive, node._derivatives, node._operands, node._prev = None, (), (), ()
+    if mode.detects:  # detect_anomaly: raise at inf and nan, note the user's line
+        node._info = inspected(row, data, operands, mode.info)
     return node
 
 
-def bind(row: Primitive, operands: tuple[Any, ...]) -> Value:
+def bind(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """The node of any primitive on Values and numbers; a number is remembered, but is no node."""
     if len(operands) == 1 and not isinstance(row, NaryPrimitive):
         return unary(row)(operands[0])
@@ -97,14 +111,35 @@ def bind(row: Primitive, operands: tuple[Any, ...]) -> Value:
         data = [x._data for x in operands]
         return make_node(row, *row.linearize(data), operands, operands)
     is_value = [type(x) is Value for x in operands]
-    operands = tuple([x if type(x) is Value else number(x, row.name) for x in operands])
-    z, derivatives = row.linearize([float(x) for x in operands])
+    operands = tuple([x if type(x) is Value else constant(x, row.name) for x in operands])
+    try:
+        data = [float(x) for x in operands]
+    except TypeError:  # `constant` gave None: let that operand try
+        return NotImplemented
+    z, derivatives = row.linearize(data)
     derivatives = [d for d, keep in zip(derivatives, is_value, strict=True) if keep]
     prev = tuple([x for x, keep in zip(operands, is_value, strict=True) if keep])
     return make_node(row, z, derivatives, operands, prev)
 
 
-# The next three make methods from rows: `bind` says what they mean, and these say it faster.
+# Types that could not handle a Value themselves, so convert them or say what is wrong.
+_NO_STRANGERS = (Number, str, bytes, list, tuple, dict, set, type(None))
+
+
+def constant(x: Any, operation: str) -> Any:
+    """A plain number as a float; a TypeError for text, lists and the like.
+
+    None for a stranger, such as an array, which may know what to do with a Value.
+    """
+    if x.__class__ is float:
+        return x
+    if isinstance(x, _NO_STRANGERS) or getattr(x, "ndim", None) == 0:
+        return number(x, operation)
+    return None
+
+
+# Methods from rows. `unary` and `infix` do what `bind` does, only faster: they try the formula on
+# floats, and where that raises (SINGULAR: at 1/0, log(-1)) `row.linearize` gives the inf or nan.
 
 
 @functools.cache
@@ -124,6 +159,11 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
         return make_node(row, z, derivatives, operands := (self,), operands)
 
     return named(row.name, row, method)
+
+
+def binary(row: Primitive) -> Callable[[Value, Any], Any]:
+    """The method of a primitive with two operands, such as `value.maximum(other)`."""
+    return named(row.name, row, lambda self, other: row(self, other))
 
 
 def named(name: str, row: Primitive, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +188,7 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
         return make_node(row, z, derivatives, operands, operands)
 
     def with_constant(self: Value, other: Any) -> Any:
-        x, y = self._data, constant(other, row)
+        x, y = self._data, constant(other, row.symbol)
         if y is None:
             return NotImplemented
         try:
@@ -159,7 +199,7 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
         return make_node(row, z, (derivative,), (self, y), (self,))
 
     def reflected(self: Value, other: Any) -> Any:
-        x, y = constant(other, row), self._data
+        x, y = constant(other, row.symbol), self._data
         if x is None:
             return NotImplemented
         try:
@@ -170,18 +210,6 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
         return make_node(row, z, (derivative,), (x, self), (self,))
 
     return named(row.symbol, row, method), named(f"r{row.symbol}", row, reflected)
-
-
-def constant(x: Any, row: Primitive) -> Any:
-    """A plain number as a float; None for a stranger, such as an array, that may know better."""
-    if x.__class__ is float:
-        return x
-    if isinstance(x, _NO_STRANGERS) or getattr(x, "ndim", None) == 0:
-        return number(x, row.symbol)
-    return None
-
-
-_NO_STRANGERS = (Number, str, bytes, list, tuple, dict, set, type(None))
 
 
 def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
@@ -209,7 +237,8 @@ class Value:
     Attributes
     ----------
     data, grad : float
-        The number, and the adjoint: the derivative of the last output by it.
+        The number, and the adjoint: the derivative of the output by it. In a leaf it is the sum
+        over all `backward()` since it was zeroed.
     label : str
         The name, settable.
     _prev, _op
@@ -238,7 +267,15 @@ class Value:
     (8.0, 4.0, 2.0)
     """
 
-    __slots__ = ("_data", "_derivatives", "_grad", "_info", "_operands", "_prev", "_primitive")
+    __slots__ = (
+        "_data",  # the number
+        "_derivatives",  # dz/d(operand), one for each of _prev
+        "_grad",  # the adjoint
+        "_info",  # label, scope and line of origin, or None when there is nothing to say
+        "_operands",  # all operands, plain numbers as floats: pictures show those too
+        "_prev",  # the operands that are Values, in order; () for a leaf
+        "_primitive",  # the row that made it; None for a leaf
+    )
 
     def __init__(self, data: Any, *, label: str = "") -> None:
         self._data, self._grad = number(data, "Value"), 0.0
@@ -253,7 +290,7 @@ class Value:
     def __init_subclass__(cls) -> None:
         raise TypeError("Value is final: put a Value into your class instead of deriving from it")
 
-    bind = staticmethod(bind)
+    bind = staticmethod(bind)  # what a row calls when it meets a Value, as in `maximum(a, 0.0)`
 
     def backward(self, gradient: float = 1.0) -> None:
         """Set `.grad` of every node to d self / d node, times `gradient`; leaves add it to theirs.
@@ -266,9 +303,9 @@ class Value:
         gradient = number(gradient, "backward")
         order = topological_order(self)
         for node in order:
-            if node._prev:
+            if node._prev:  # interior; a leaf keeps what it has
                 node._grad = 0.0
-        self._grad += gradient
+        self._grad += gradient  # not =, for self may be a leaf
         send_contributions(reversed(order))
 
     def _backward(self) -> None:
@@ -278,6 +315,10 @@ class Value:
     def zero_grad(self) -> None:
         """Forget the gradient, before the next `backward` adds to it."""
         self._grad = 0.0
+
+    def detach(self) -> Value:
+        """A new leaf with the same data and label: no gradient flows from it into this graph."""
+        return Value(self._data, label=self.label)
 
     @property
     def data(self) -> float:
@@ -290,7 +331,7 @@ class Value:
 
     @property
     def grad(self) -> float:
-        """The adjoint: d output / d self after `output.backward()`."""
+        """The adjoint: d output / d self after `output.backward()`; leaves add it up."""
         return self._grad
 
     @grad.setter
@@ -306,7 +347,7 @@ class Value:
     def label(self, label: str) -> None:
         if not isinstance(label, str):
             raise TypeError(f"Value: the label must be a string, got {label!r}")
-        self._info = Info(label, self._info.scope if self._info else ())
+        self._info = (self._info or Info())._replace(label=label)
 
     @property
     def _op(self) -> str:
@@ -335,6 +376,8 @@ class Value:
     def __int__(self) -> int:
         return int(self._data)
 
+    __trunc__ = __int__
+
     def __bool__(self) -> bool:
         return bool(self._data)
 
@@ -353,6 +396,17 @@ class Value:
         def __getattr__(self, primitive: str) -> Callable[[], Value]: ...
 
 
-for _row in TABLE.values():
-    if _row.arity == 1 and not isinstance(_row, NaryPrimitive) and not hasattr(Value, _row.name):
-        setattr(Value, _row.name, unary(_row))
+def install(row: Primitive) -> None:
+    """Make a primitive with one or two operands a method of Value, under each of its names."""
+    if isinstance(row, NaryPrimitive) or row.arity > 2:
+        return
+    for name in (row.name, *row.aliases):
+        if name in _OWN_NAMES:
+            raise ValueError(
+                f"primitive {name}: Value has a {name} of its own; choose another name"
+            )
+        setattr(Value, name, unary(row) if row.arity == 1 else binary(row))
+
+
+_OWN_NAMES = frozenset(dir(Value))
+watch(install)  # for every row there is, and each that a user adds: Value.tanh, Value.maximum, ...

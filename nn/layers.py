@@ -231,10 +231,14 @@ class MLP(Module):
         return f"MLP({first} -> {' -> '.join(parts)}), {len(self.parameters())} parameters"
 
 
+def _identity(z: Any) -> Any:
+    return z
+
+
 def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
     """The name and the function; tried on a number, so that a wrong one fails at construction."""
     if activation == "linear":
-        return "linear", lambda z: z
+        return "linear", _identity
     function: Any = activation
     if isinstance(activation, str):
         named = getattr(autograd_engine, activation, None)

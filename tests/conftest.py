@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from autograd_engine import Value
+from autograd_engine.rows import ALIASES, TABLE
+
 collect_ignore = ["benchmarks"]  # they run by command, and need the extra `bench`
 
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=60)
@@ -19,3 +22,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Every test runs in an empty directory of its own: none writes into the checkout."""
     monkeypatch.chdir(tmp_path)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _same_rows() -> Iterator[None]:
+    """A row that a test defines leaves with it."""
+    rows, aliases, attributes = dict(TABLE), dict(ALIASES), set(vars(Value))
+    yield
+    for table, before in ((TABLE, rows), (ALIASES, aliases)):
+        table.clear()
+        table.update(before)
+    for name in set(vars(Value)) - attributes:
+        delattr(Value, name)
