@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import os
+import pickle
+import subprocess
+import sys
 import time
 import timeit
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_engine as ae
-from autograd_engine import Graph, Value, no_grad
+from autograd_engine import Graph, Value, detect_anomaly, draw_dot, named_scope, no_grad, value
 from nn import MLP, SGD, Neuron, softmax_cross_entropy, squared_error
 
 
@@ -65,11 +71,16 @@ def test_loss_summed_over_1200_samples() -> None:
 def test_chain_deeper_than_the_recursion_limit() -> None:
     x = Value(1.0)
     y = x
-    for _ in range(20_000):
-        y = y + 1
+    with named_scope("chain"):
+        for _ in range(20_000):
+            y = y + 1
     y.backward()
     assert x.grad == 1.0
     assert repr(y) == "Value(data=20001.0, grad=1.0)"
+    for other in (copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
+        assert len(Graph(other).nodes) == 20_001
+    assert "+ x20000" in str(draw_dot(y))
+    del y, other
 
 
 def test_operands_are_not_a_set() -> None:
@@ -77,6 +88,26 @@ def test_operands_are_not_a_set() -> None:
     assert len((a + a)._prev) == 2
     assert (a - b)._prev[0] is a
     assert (b - a)._prev[0] is b
+
+
+def test_gradients_have_the_same_bits_in_every_process() -> None:
+    program = """
+from nn import MLP, squared_error
+model = MLP(3, [8, 8, 1], activation="tanh", rng=0)
+squared_error(model([0.1, 0.2, 0.3]), 1.0).backward()
+print([p.grad.hex() for p in model.parameters()])
+"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(outputs) == 1
 
 
 def test_backward_reads_no_data_late() -> None:
@@ -170,6 +201,32 @@ def test_array_never_hides_in_data() -> None:
     assert bool(np.float64(2.0) == v) is True
 
 
+def test_bytes_per_node() -> None:
+    y = Value(1.0)
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            y = y * 1.5
+        bytes_per_node = tracemalloc.get_traced_memory()[0] / 10_000
+    finally:
+        tracemalloc.stop()
+    assert bytes_per_node < 696
+
+
+def test_models_and_graphs_pickle_and_copy() -> None:
+    model = MLP(2, [3, 1], rng=0)
+    loss = squared_error(model([1.0, 2.0]), 1.0)
+    pairs = [pickle.loads(pickle.dumps((model, loss))), copy.deepcopy((model, loss))]
+    loss.backward()
+    for other, its_loss in pairs:
+        its_loss.backward()
+        assert [p.grad for p in other.parameters()] == [p.grad for p in model.parameters()]
+    y = Value(1.0)
+    for _ in range(600):
+        y = y + 1
+    assert copy.deepcopy(y).data == 601.0
+
+
 @pytest.mark.parametrize("bad", ["a", [1, 2], None, 1j], ids=repr)
 def test_data_that_is_no_number_is_refused(bad: Any) -> None:
     with pytest.raises(TypeError, match="expected a real number"):
@@ -215,6 +272,14 @@ def test_rebinding_a_parameter_leaves_the_model_its_old_one() -> None:
     assert "p.data -= lr * p.grad" in Value.__doc__
 
 
+def test_in_place_operators_rebind_too() -> None:
+    p = Value(1.0)
+    model = [p]
+    p -= 0.5
+    assert p is not model[0]
+    assert (p.data, model[0].data) == (0.5, 1.0)
+
+
 def test_optimizer_moves_parameters_in_place() -> None:
     model = MLP(1, [1], rng=0)
     parameters = model.parameters()
@@ -252,6 +317,41 @@ def test_evaluation_builds_no_graph() -> None:
     with no_grad():
         assert model([1.0, 2.0])._prev == ()
     assert type(model.predict([[1.0, 2.0]])[0]) is float
+
+
+def test_math_functions_leave_the_graph_and_gradcheck_says_so() -> None:
+    report = ae.gradcheck(lambda v: v * math.exp(v), [1.0], raise_exception=False)
+    assert not report
+    assert "something leaves the graph: float(), .data, math functions" in str(report)
+
+
+def test_nan_is_traced_to_its_operation_and_line() -> None:
+    x = Value(-1.0, label="x")
+    with detect_anomaly(), pytest.raises(ae.AnomalyError) as error:
+        x.log() * 2
+    message = str(error.value)
+    assert message.startswith("log: the result is nan\n  operand 0: x = -1.0\n  made at ")
+    assert f"{__file__}:" in message
+    assert message.endswith(": x.log() * 2")
+
+
+def test_detach_cuts_the_graph_on_purpose() -> None:
+    x = Value(3.0)
+    (x * x.detach()).backward()
+    assert x.grad == 3.0
+
+
+def test_overwriting_a_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overwrite(nodes: Iterable[Value]) -> None:
+        for node in nodes:
+            for operand, derivative in zip(node._prev, node._derivatives, strict=True):
+                operand._grad = derivative * node._grad
+
+    monkeypatch.setattr(value, "send_contributions", overwrite)
+    assert ae.gradcheck(lambda x: x.tanh() * 2, [0.5])
+    for diamond in (lambda x: x * x, lambda x: x + x.tanh(), lambda x: ae.dot([x, x], [1.0, 2.0])):
+        with pytest.raises(ae.GradcheckError):
+            ae.gradcheck(diamond, [0.5])
 
 
 def test_gradcheck_sees_a_diamond() -> None:
