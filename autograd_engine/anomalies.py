@@ -15,7 +15,7 @@ from autograd_engine.errors import AnomalyError
 from autograd_engine.modes import Info, users_line
 from autograd_engine.rows import Primitive
 
-__all__ = ["inspected", "watched"]
+__all__ = ["check_gradient", "inspected", "watched"]
 
 _SHOWN = 6
 
@@ -34,6 +34,12 @@ def inspected(row: Primitive, data: float, operands: Sequence[Any], info: Info |
     return info
 
 
+def check_gradient(gradient: float) -> None:
+    """Refuse to start a backward pass from an inf or nan."""
+    if not math.isfinite(gradient):
+        raise AnomalyError(f"backward: the gradient to start from is {gradient}")
+
+
 def watched(nodes: Iterable[Any]) -> Iterator[Any]:
     """Hand out the nodes of a backward pass one by one, and look at what each has sent.
 
@@ -42,35 +48,50 @@ def watched(nodes: Iterable[Any]) -> Iterator[Any]:
     Raises
     ------
     AnomalyError
-        When an adjoint, or a contribution to one, is not finite.
+        When an adjoint is not finite, and for a leaf whose gradient was not to begin with.
     """
     before: dict[int, tuple[Any, float]] = {}
     try:
         for node in nodes:
-            before.update((id(x), (x, x.grad)) for x in node._prev if id(x) not in before)
+            _remember(node, before)
             if not math.isfinite(node.grad):
-                raise _backward_anomaly(node, f"its adjoint is {node.grad}")
+                raise _anomaly(node, f"its adjoint is {node.grad}")
             yield node
-            for i, (x, derivative) in enumerate(zip(node._prev, node._derivatives, strict=True)):
-                if not math.isfinite(x.grad):
-                    sent = f"local derivative {derivative:g} * adjoint {node.grad:g}"
-                    name = x.label or f"Value {i}"
-                    raise _backward_anomaly(node, f"{sent} makes the gradient of {name} {x.grad}")
+            _check_operands(node)
     except AnomalyError:
         for x, grad in before.values():
-            if not x._prev:
-                x.grad = grad
+            x.grad = grad
         raise
 
 
-def _backward_anomaly(node: Any, problem: str) -> AnomalyError:
+def _remember(node: Any, before: dict[int, tuple[Any, float]]) -> None:
+    """Note the gradients of leaves before the first contribution to them."""
+    for x in node._prev:
+        if not x._prev and id(x) not in before:
+            before[id(x)] = x, x.grad
+            if not math.isfinite(x.grad):
+                problem = f"the gradient of {_named(x)} was {x.grad} before; call zero_grad() first"
+                raise AnomalyError(f"backward: {problem}")
+
+
+def _check_operands(node: Any) -> None:
+    values = [(i, x) for i, x in enumerate(node._operands) if not isinstance(x, float)]
+    for (i, x), derivative in zip(values, node._derivatives, strict=True):
+        if not math.isfinite(x.grad):
+            sent = f"local derivative {derivative:g} * adjoint {node.grad:g}"
+            name = x.label or f"operand {i}"
+            raise _anomaly(node, f"{sent} makes the gradient of {name} {x.grad}")
+
+
+def _anomaly(node: Any, problem: str) -> AnomalyError:
     operation = node._primitive.name if node._primitive else "a leaf"
     where = _described(node._operands, node._info)
     return AnomalyError(f"backward through {operation}: {problem}{where}")
 
 
 def _described(operands: Sequence[Any], info: Info | None) -> str:
-    lines = [f"operand {i}: {_named(x)}" for i, x in enumerate(operands[:_SHOWN])]
+    worst_first = sorted(enumerate(operands), key=lambda pair: math.isfinite(pair[1]))
+    lines = [f"operand {i}: {_named(x)}" for i, x in worst_first[:_SHOWN]]
     if len(operands) > _SHOWN:
         lines.append(f"... and {len(operands) - _SHOWN} more operands")
     if info and info.scope:

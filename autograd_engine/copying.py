@@ -78,22 +78,29 @@ class Session:
 _current = threading.local()
 
 
-class Below(list[Value]):
+class Below(list[Any]):
     """Nodes on their way into a pickle, operands first; a plain list when it is loaded."""
 
     __slots__ = ("nodes", "session")
 
     def __init__(self, nodes: Sequence[Value] = (), session: Session | None = None) -> None:
-        self.nodes, self.session = nodes, session
+        self.nodes, self.session = nodes, session or Session()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Below, (), None, self._one_by_one()
+        if self.nodes:
+            return Below, (), None, self._one_by_one()
+        self.session.pending.clear()  # the list is done; what is left there was in the memo already
+        return Below, ()
 
-    def _one_by_one(self) -> Iterator[Value]:
-        assert self.session is not None
-        for node in self.nodes:
-            self.session.pending.add(node)
-            yield node
+    def _one_by_one(self) -> Iterator[Any]:
+        try:
+            for node in self.nodes:
+                self.session.pending.add(node)
+                yield node
+            yield Below((), self.session)
+        except GeneratorExit:  # the pickle has failed
+            self.session.pending.clear()
+            raise
 
 
 def reduce(self: Value) -> tuple[Any, ...]:

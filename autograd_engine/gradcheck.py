@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd_engine.backend import Value, topological_order
+from autograd_engine.conversion import number
 from autograd_engine.errors import GradcheckError
 from autograd_engine.modes import current_mode, no_grad
-from autograd_engine.rows import ON_ARRAYS, Primitive, number
+from autograd_engine.rows import ON_ARRAYS, Primitive
 from autograd_engine.structures import leaves, rebuilt
 
 __all__ = ["Check", "Report", "central_difference", "complex_step", "gradcheck"]

@@ -11,6 +11,7 @@ import functools
 import inspect
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
@@ -68,14 +69,15 @@ _mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # 
 current_mode: Callable[[], Mode] = _mode.get
 
 
-class _Manager(ContextDecorator):
+class _Manager(ContextDecorator, ABC):
     """A `with` block or decorator that changes the mode.
 
     It has no state of its own, so one object may serve many threads, and be entered inside itself.
     """
 
+    @abstractmethod
     def _inside(self, outer: Mode) -> Mode:
-        return outer
+        """The mode of the block, when `outer` holds around it."""
 
     def __enter__(self) -> None:
         _mode.set(self._inside(current_mode()))
@@ -191,9 +193,11 @@ _OUR_FILES = tuple(
 
 
 def users_line() -> tuple[str, int]:
-    """File and line of the innermost caller outside our packages."""
+    """File and line of the innermost caller outside our packages and NumPy, which calls back."""
+    numpy = sys.modules.get("numpy")
+    libraries = (*_OUR_FILES, os.path.dirname(str(numpy.__file__))) if numpy else _OUR_FILES
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_OUR_FILES) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(libraries) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

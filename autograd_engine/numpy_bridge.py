@@ -11,11 +11,13 @@ NumPy makes some things impossible. On *arrays* of Values
 
 * `np.maximum`, `np.max`, `np.sort` and their like choose an element by comparing data: at a tie one
   gets the whole derivative, and a nan may be lost; `autograd_engine.maximum` shares and shows them;
-* `np.arctan2(x, array)` and `np.hypot(x, array)` want Values in the first operand; and functions
-  without a loop for objects (`np.isfinite`, `np.logaddexp`, `np.linalg`) raise a TypeError:
-  `autograd_engine.logaddexp` and the other primitives take arrays of Values;
+* functions that call methods (`np.exp`, `np.hypot`) want a Value in every place, or in the first
+  operand, and those without a loop for objects (`np.isfinite`, `np.logaddexp`, most of
+  `np.linalg`) raise a TypeError: the primitives take arrays of Values, also mixed with numbers;
 * `array *= v` on an array of floats raises, because floats cannot hold Values;
-* `np.array(values, dtype=float)` and `array.astype(float)` take the data, and the graph ends there.
+* `np.array(values, dtype=float)`, `array.astype(float)`, and putting a Value into an array of
+  floats (`floats[0] = v`, or a function that does so, as `np.gradient`) take the data, and the
+  graph ends there without an error.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_engine.backend import Value
-from autograd_engine.rows import ALIASES, TABLE, elementwise
+from autograd_engine.conversion import elementwise, is_array, kind
+from autograd_engine.rows import ALIASES, TABLE
 
 __all__ = ["array_ufunc"]
 
@@ -50,15 +53,15 @@ def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: A
     if row is None or method != "__call__":
         called = name if method == "__call__" else f"{name}.{method}"
         raise TypeError(
-            f"np.{called}: no primitive for it on a Value; use a primitive of autograd_engine, or "
+            f"{called}: no primitive for it on a Value; use a primitive of autograd_engine, or "
             "take .data and lose the gradient"
         )
     (out,) = options.pop("out", (None,))
     if options:
-        raise TypeError(f"np.{name}: {', '.join(options)}= does not go with a Value")
-    if out is not None and out.dtype.kind != "O":
+        raise TypeError(f"{name}: {', '.join(options)}= does not go with a Value")
+    if out is not None and kind(out) != "O":
         raise TypeError(
-            f"np.{name}: an array of {out.dtype} cannot hold Values; write x = x * v, not x *= v"
+            f"{name}: an array of {out.dtype} cannot hold Values; write x = x * v, not x *= v"
         )
     z = elementwise(row, inputs)
     if out is None:
@@ -68,9 +71,16 @@ def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: A
 
 
 def _data(x: Any) -> Any:
-    if isinstance(x, Value):
-        return x.data
-    return x.astype(float) if getattr(getattr(x, "dtype", None), "kind", "") == "O" else x
+    """Values as floats, also inside an array; everything else as it is."""
+    if is_array(x) and kind(x) == "O":
+        return elementwise(_data, [x])
+    return x.data if isinstance(x, Value) else x
 
 
-setattr(Value, "__array_ufunc__", array_ufunc)  # noqa: B010 (the type checker sees a final class)
+def conjugate(self: Value) -> Value:
+    """The Value itself, which is real; `np.var` and `np.vdot` ask for it."""
+    return self
+
+
+for _name, _method in (("__array_ufunc__", array_ufunc), ("conjugate", conjugate)):
+    setattr(Value, _name, _method)

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 from autograd_engine import primitives
 from autograd_engine.backend import Value
+from autograd_engine.conversion import number
 from autograd_engine.errors import ExpressionError
-from autograd_engine.rows import ALIASES, TABLE, NaryPrimitive, Primitive, number
+from autograd_engine.rows import ALIASES, TABLE, NaryPrimitive, Primitive
 
 __all__ = ["evaluate"]
 

@@ -13,18 +13,27 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
+
+from autograd_engine.conversion import (
+    elementwise,
+    float_array,
+    ieee,
+    is_array,
+    kind,
+    number,
+    shown,
+)
 
 __all__ = ["NaryPrimitive", "Primitive", "elementary", "primitive"]
 
 Derivative = Callable[..., Any]
 
 REAL = (-math.inf, math.inf)
-SINGULAR = (ArithmeticError, ValueError)  # what floats raise where IEEE 754 has inf or nan
+# What floats raise where IEEE 754 has inf or nan; a TypeError when they have turned complex.
+SINGULAR = (ArithmeticError, ValueError, TypeError)
 
 TABLE: dict[str, Primitive] = {}
 ALIASES: dict[str, Primitive] = {}
@@ -106,18 +115,19 @@ class Primitive:
                 if z is not NotImplemented:
                     return z
                 asked = bind
-        if any(getattr(operand, "ndim", 0) for operand in operands):
+        if any(map(is_array, operands)):
             return self._on_arrays(operands)
         plain = [number(x, self.name) for x in operands if asked is None or not hasattr(x, "bind")]
         if asked is not None:
-            raise TypeError(f"{self.name}: these operands do not go together: {_shown(operands)}")
+            raise TypeError(f"{self.name}: these operands do not go together: {shown(operands)}")
         return self.linearize(plain)[0]
 
     def _on_arrays(self, operands: tuple[Any, ...]) -> Any:
-        kinds = {x.dtype.kind if hasattr(x, "dtype") else "O" for x in operands if _is_more(x)}
-        if kinds <= set("biuf"):
-            with _ieee():
-                return self.primal(ON_ARRAYS, [_float_array(x, self.name) for x in operands])
+        kinds = {kind(x) for x in operands if is_array(x)}
+        if kinds <= set("biuf") and not any(hasattr(x, "bind") for x in operands):
+            with ieee() as numpy:
+                columns = [float_array(x, self.name) for x in operands]
+                return numpy.asarray(self.primal(ON_ARRAYS, columns), dtype=float)
         return elementwise(lambda *xs: self._apply(xs), operands)
 
     def primal(self, on: Namespace, operands: Sequence[Any]) -> Any:
@@ -141,7 +151,7 @@ class Primitive:
                 return z, self.local_derivatives(ON_FLOATS, z, operands)
         except SINGULAR:
             pass
-        with _ieee() as numpy:
+        with ieee() as numpy:
             point = [numpy.float64(x) for x in operands]
             if z.__class__ is not float:  # a derivative alone may be singular
                 z = float(self.primal(ON_ARRAYS, point))
@@ -229,7 +239,8 @@ class Namespace:
         So a composite row costs what the same lines on `math` would, and is written once. Helper
         functions beside the formula are copied alike.
         """
-        assert isinstance(formula, FunctionType)
+        if not isinstance(formula, FunctionType):
+            return formula
         meaning = dict(formula.__globals__)
         copy = FunctionType(
             formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
@@ -259,7 +270,7 @@ def _array_form(form: Elementary) -> Any:
     def nan_where_singular(*operands: float) -> float:
         try:
             return form.on_floats(*operands)
-        except SINGULAR:
+        except (ArithmeticError, ValueError):
             return math.nan
 
     return getattr(numpy, form.numpy, None) or numpy.vectorize(nan_where_singular, otypes=[float])
@@ -267,63 +278,6 @@ def _array_form(form: Elementary) -> Any:
 
 ON_FLOATS = Namespace(lambda form: form.on_floats)
 ON_ARRAYS = Namespace(_array_form)
-
-
-@contextmanager
-def _ieee() -> Iterator[Any]:
-    """NumPy without its warnings about inf and nan, which are results here."""
-    import numpy
-
-    with numpy.errstate(all="ignore"):
-        yield numpy
-
-
-def elementwise(f: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """The array of the objects that `f` makes of broadcast operands; for scalars the one object."""
-    import numpy
-
-    columns = numpy.broadcast_arrays(*[numpy.asarray(x, dtype=object) for x in operands])
-    results = map(f, *[column.flat for column in columns])
-    return numpy.fromiter(results, object, columns[0].size).reshape(columns[0].shape)[()]
-
-
-def number(x: Any, operation: str) -> float:
-    """`x` as a float: any real number, NumPy scalar or 0-d array; a TypeError names the remedy."""
-    if isinstance(x, float):
-        return float(x)
-    if isinstance(x, numbers.Real):
-        try:
-            return float(x)
-        except OverflowError:
-            raise ValueError(f"{operation}: {type(x).__name__} too large for a float") from None
-    if getattr(x, "ndim", None) == 0 and hasattr(x, "item"):
-        return number(x.item(), operation)
-    raise TypeError(f"{operation}: expected a real number, got {_shown(x)}; {_remedy(x)}")
-
-
-def _is_more(x: Any) -> bool:
-    return bool(getattr(x, "ndim", 0)) or hasattr(x, "bind")
-
-
-def _float_array(x: Any, operation: str) -> Any:
-    return x.astype(float) if getattr(x, "ndim", 0) else number(x, operation)
-
-
-def _shown(x: Any) -> str:
-    text = repr(x)
-    return f"{type(x).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
-
-
-def _remedy(x: Any) -> str:
-    if hasattr(x, "bind"):
-        return "take its .data"
-    if isinstance(x, str | bytes):
-        return "convert text with float(text)"
-    if isinstance(x, complex):
-        return "take its real or imaginary part"
-    if isinstance(x, Iterable):
-        return "make one Value per element, [Value(v) for v in data]"
-    return "give it a number first"
 
 
 # --- entering a row -------------------------------------------------------------------------------
@@ -394,10 +348,18 @@ def primitive(
     """
 
     def enter(primal: Callable[..., Any] | Elementary) -> Primitive:
+        function = primal.signature if isinstance(primal, Elementary) else primal
+        if not isinstance(function, FunctionType) or not function.__name__.isidentifier():
+            raise TypeError(
+                f"primitive: expected a function made by def, got {function!r}; for a function of "
+                "a library put @elementary(function) between @primitive and a def without a body"
+            )
         row = (NaryPrimitive if nary else Primitive)(primal, derivatives, **facts)
         _check(row)
         for callback in _watchers:
             callback(row)  # before the table, so that a row which is refused leaves nothing behind
+        for alias in TABLE[row.name].aliases if row.name in TABLE else ():
+            del ALIASES[alias]
         TABLE[row.name] = row
         ALIASES.update(dict.fromkeys(row.aliases, row))
         return row

@@ -41,9 +41,10 @@ from numbers import Number, Real
 from typing import TYPE_CHECKING, Any, final
 
 from autograd_engine import primitives
-from autograd_engine.anomalies import inspected, watched
+from autograd_engine.anomalies import check_gradient, inspected, watched
+from autograd_engine.conversion import is_array, number
 from autograd_engine.modes import Info, current_mode
-from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive, number, watch
+from autograd_engine.rows import ON_FLOATS, SINGULAR, TABLE, NaryPrimitive, Primitive, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +134,7 @@ def constant(x: Any, operation: str) -> Any:
     """
     if x.__class__ is float:
         return x
-    if isinstance(x, _NO_STRANGERS) or getattr(x, "ndim", None) == 0:
+    if isinstance(x, _NO_STRANGERS) or (getattr(x, "ndim", None) == 0 and not is_array(x)):
         return number(x, operation)
     return None
 
@@ -301,6 +302,8 @@ class Value:
             When `gradient` is not a real number.
         """
         gradient = number(gradient, "backward")
+        if current_mode().detects:
+            check_gradient(gradient)
         order = topological_order(self)
         for node in order:
             if node._prev:  # interior; a leaf keeps what it has
@@ -398,14 +401,18 @@ class Value:
 
 def install(row: Primitive) -> None:
     """Make a primitive with one or two operands a method of Value, under each of its names."""
-    if isinstance(row, NaryPrimitive) or row.arity > 2:
-        return
-    for name in (row.name, *row.aliases):
+    names = (row.name, *row.aliases)
+    for name in names:
         if name in _OWN_NAMES:
             raise ValueError(
                 f"primitive {name}: Value has a {name} of its own; choose another name"
             )
-        setattr(Value, name, unary(row) if row.arity == 1 else binary(row))
+    if old := TABLE.get(row.name):  # the same row, as it was before
+        for name in {old.name, *old.aliases} & vars(Value).keys():
+            delattr(Value, name)
+    if row.arity <= 2 and not isinstance(row, NaryPrimitive):
+        for name in names:
+            setattr(Value, name, unary(row) if row.arity == 1 else binary(row))
 
 
 _OWN_NAMES = frozenset(dir(Value))
