@@ -30,7 +30,7 @@ from autograd_engine.primitives import (
 from autograd_engine.primitives import (
     sum as sum,
 )
-from autograd_engine.rows import elementary, primitive
+from autograd_engine.registry import elementary, primitive
 
 __all__ = [
     "AnomalyError",

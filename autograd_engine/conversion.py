@@ -40,7 +40,7 @@ def number(x: Any, operation: str) -> float:
             raise ValueError(f"{operation}: {type(x).__name__} too large for a float") from None
     if getattr(x, "ndim", None) == 0 and hasattr(x, "item"):
         return number(x.item(), operation)
-    raise TypeError(f"{operation}: expected a real number, got {shown(x)}; {_remedy(x)}")
+    raise TypeError(f"{operation}: expected a real number, got {shown(x)}; {_remedy(x, operation)}")
 
 
 def is_array(x: Any) -> bool:
@@ -65,7 +65,7 @@ def shown(x: Any) -> str:
     return f"{type(x).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
 
 
-def _remedy(x: Any) -> str:
+def _remedy(x: Any, operation: str) -> str:
     if hasattr(x, "bind"):
         return "take its .data"
     if isinstance(x, str | bytes):
@@ -73,5 +73,6 @@ def _remedy(x: Any) -> str:
     if isinstance(x, complex):
         return "take its real or imaginary part"
     if isinstance(x, Iterable):
-        return "make one Value per element, [Value(v) for v in data]"
-    return "give it a number first"
+        call = operation if operation.isidentifier() else "Value"
+        return f"take one element at a time, as in [{call}(v) for v in data]"
+    return "convert it with float(...)" if hasattr(x, "__float__") else "give it a number first"

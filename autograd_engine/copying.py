@@ -5,12 +5,13 @@ theirs: too deep for a stack. Here a node takes the nodes below it along as a fl
 first, so that each finds its operands done already. Within one deepcopy, or one pickle, every Value
 is copied once: a model and its loss still share the parameters afterwards.
 
-Loading a pickle calls nothing but `restore` below and looks up primitives by their names. As with
-every pickle, load only what you trust.
+Loading a pickle calls nothing but `restore` and `Below`, and looks up primitives by their names. As
+with every pickle, load only what you trust.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -34,18 +35,22 @@ def restore(
 ) -> Value:
     """The Value with these fields; `below` is the list of nodes that had to be restored before."""
     node = Value.__new__(Value)
-    node._data, node._grad, node._primitive = data, grad, row
+    node._number, node._grad, node._primitive = data, grad, row
     node._operands, node._derivatives = operands, derivatives
     node._prev = tuple([x for x in operands if isinstance(x, Value)])
-    node._info = None if info is None else Info(*info)
+    node._info = None if info is None else _shared(info)
     return node
 
 
+@functools.lru_cache(maxsize=4096)
+def _shared(info: tuple[Any, ...]) -> Info:
+    """The nodes of one scope share one Info, also after they are copied."""
+    return Info(*info)
+
+
 def _fields(node: Value) -> tuple[Any, ...]:
-    info = None if node._info is None else tuple(node._info)
-    return (
-        node._data, node._grad, node._primitive, node._operands, tuple(node._derivatives), info
-    )  # fmt: skip
+    derivatives = tuple(node._derivatives)
+    return node._number, node._grad, node._primitive, node._operands, derivatives, node._info
 
 
 def copy(self: Value) -> Value:
@@ -68,18 +73,47 @@ def deepcopy(self: Value, memo: dict[Any, Any]) -> Value:
 class Session:
     """What one pickler has met. It lives as long as the pickler, whose memo holds a `Below`."""
 
-    __slots__ = ("__weakref__", "pending", "seen")
+    __slots__ = ("__weakref__", "infos", "pending", "seen")
 
     def __init__(self) -> None:
         self.seen: set[Value] = set()
         self.pending: set[Value] = set()
+        self.infos: dict[Info | None, tuple[Any, ...] | None] = {None: None}
+
+    def fields(self, node: Value) -> tuple[Any, ...]:
+        """The fields of a node, with its Info as a plain tuple: one object for all who share it."""
+        *fields, info = _fields(node)
+        if info not in self.infos:
+            self.infos[info] = tuple(info)
+        return (*fields, self.infos[info])
 
 
-_current = threading.local()
+class _Sessions(threading.local):
+    """The sessions of this thread's picklers, the innermost last."""
+
+    def __init__(self) -> None:
+        self.known: list[ref[Session]] = []
+
+    def of(self, node: Value) -> Session:
+        """The session in which the pickler that asks for this node can be.
+
+        A pickler asks once for each node, so one that a session has seen, and does not wait for,
+        is asked for by another pickler.
+        """
+        alive = [session for known in reversed(self.known) if (session := known()) is not None]
+        for session in alive:
+            if node in session.pending or node not in session.seen:
+                return session
+        session = Session()
+        self.known = [*map(ref, reversed(alive)), ref(session)]
+        return session
+
+
+_sessions = _Sessions()
 
 
 class Below(list[Any]):
-    """Nodes on their way into a pickle, operands first; a plain list when it is loaded."""
+    """Nodes on their way into a pickle, operands first; when it is loaded, the list of them."""
 
     __slots__ = ("nodes", "session")
 
@@ -106,18 +140,15 @@ class Below(list[Any]):
 def reduce(self: Value) -> tuple[Any, ...]:
     """`pickle`: how to restore this node, after those below it.
 
-    A pickler asks this once for each Value. When it asks for one that stands in the list of another
-    Value, the operands are in its memo already, and so the list for this one is empty.
+    When the pickler asks for a node that stands in the list of another Value, the operands are in
+    its memo already, and so the list for this one is empty.
     """
-    session: Session | None = getattr(_current, "session", lambda: None)()
-    if session is not None and self in session.pending:
+    session = _sessions.of(self)
+    if self in session.pending:
         session.pending.discard(self)
-        return restore, ((), *_fields(self))
-    if session is None or self in session.seen:  # it was asked before: another pickler asks now
-        session = Session()
-        _current.session = ref(session)
+        return restore, ((), *session.fields(self))
     *nodes, _ = topological_order(self, session.seen)
-    return restore, (Below(nodes, session), *_fields(self))
+    return restore, (Below(nodes, session), *session.fields(self))
 
 
 for _name, _method in (("__copy__", copy), ("__deepcopy__", deepcopy), ("__reduce__", reduce)):

@@ -55,14 +55,10 @@ class Mode:
     info: Info | None = None
     outer: Mode | None = None
 
-    def inside(self, **changes: Any) -> Mode:
-        """The mode of a block inside this one: the same but for the changes."""
-        return replace(self, outer=self, **changes)
-
     def same(self, other: Mode) -> bool:
         """Whether both mean the same, whatever held before."""
         mine = self.records, self.detects, self.info
-        return mine == (other.records, other.detects, other.info)
+        return self is other or mine == (other.records, other.detects, other.info)
 
 
 _mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -113,14 +109,20 @@ class _Manager(ContextDecorator, ABC):
         return type(self).__name__.lstrip("_")
 
 
+@functools.lru_cache(maxsize=4096)
+def _with(outer: Mode, change: str, value: Any) -> Mode:
+    """The mode of a block inside `outer`; the same one when the block is entered again."""
+    return replace(outer, outer=outer, **{change: value})
+
+
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return outer.inside(records=False)
+        return _with(outer, "records", False)
 
 
 class _detect_anomaly(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return outer.inside(detects=True)
+        return _with(outer, "detects", True)
 
 
 @overload
@@ -238,4 +240,4 @@ class named_scope(_Manager):
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
     path = (*(outer.info.scope if outer.info else ()), name)
-    return outer.inside(info=Info(scope=path))
+    return _with(outer, "info", Info(scope=path))

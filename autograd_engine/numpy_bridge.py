@@ -26,7 +26,7 @@ from typing import Any
 
 from autograd_engine.backend import Value
 from autograd_engine.conversion import elementwise, is_array, kind
-from autograd_engine.rows import ALIASES, TABLE
+from autograd_engine.registry import ALIASES, TABLE
 
 __all__ = ["array_ufunc"]
 

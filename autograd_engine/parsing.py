@@ -14,7 +14,8 @@ from autograd_engine import primitives
 from autograd_engine.backend import Value
 from autograd_engine.conversion import number
 from autograd_engine.errors import ExpressionError
-from autograd_engine.rows import ALIASES, TABLE, NaryPrimitive, Primitive
+from autograd_engine.registry import ALIASES, TABLE
+from autograd_engine.rows import NaryPrimitive, Primitive
 
 __all__ = ["evaluate"]
 

@@ -23,7 +23,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from autograd_engine.rows import REAL, elementary, primitive
+from autograd_engine.registry import elementary, primitive
+from autograd_engine.rows import REAL
 
 __all__ = [
     "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "div",
@@ -70,9 +71,8 @@ def div(x: Any, y: Any) -> Any:
 
 
 def _pow_by_base(z: Any, x: Any, y: Any) -> Any:
-    divisor = where(y == 0.0, where(abs(x) > 0.0, x, math.inf), math.inf)
-    # y / x at y = 0 is 0, and so is its limit at x = 0; but its derivative by y is 1 / x
-    return where(y == 0.0, y / divisor, y * pow(x, where(y == 0.0, 1.0, y - 1.0)))
+    base = where(y == 0.0, where(x * x > 0.0, x, 1.0), x)  # 0 * x ** -1 is 0 at x = 0 too
+    return y * pow(base, y - 1.0)
 
 
 def _pow_by_exponent(z: Any, x: Any, y: Any) -> Any:
@@ -123,12 +123,18 @@ def _or_inf(r: Any) -> Any:
     return where(r == 0.0, math.inf, r)
 
 
-@primitive(lambda z, x, y: x / _or_inf(z), lambda z, x, y: y / _or_inf(z), analytic=False)
+def _cosine(x: Any, y: Any, r: Any) -> Any:
+    """x / r for the point (x, y) at distance r, also for an infinite x."""
+    infinite = abs(x) == math.inf
+    return where(infinite, sign(x) + (y - y), where(infinite, 0.0, x) / _or_inf(r))
+
+
+@primitive(lambda z, x, y: _cosine(x, y, z), lambda z, x, y: _cosine(y, x, z), analytic=False)
 @elementary(math.hypot)
 def hypot(x: Any, y: Any) -> Any:
     """sqrt(x * x + y * y) without overflow. Convention: both derivatives are 0 at (0, 0).
 
-    hypot(inf, nan) = inf (IEEE 754); the derivative by an infinite operand is nan (inf / inf).
+    hypot(inf, nan) = inf (IEEE 754), with derivative nan, as where both operands are infinite.
     Source: G&W, chapter 2 (chain rule).
     """
 
@@ -149,12 +155,13 @@ def _if_not_chosen(z: Any, c: Any, x: Any, y: Any) -> Any:
 
 
 @primitive(0.0, _if_chosen, _if_not_chosen, latex=r"{0}\ ?\ {1} : {2}", analytic=False)
-@elementary(_select)
+@elementary(_select, numpy="where")
 def where(c: Any, x: Any, y: Any) -> Any:
     """x where the condition c holds (is true, or a number other than 0), else y.
 
-    Convention: the derivative by the condition is 0, and so is that by the operand not chosen.
-    Source: G&W, chapter 14.
+    Convention: the derivative by the condition is 0, and so is that by the operand not chosen. Both
+    operands are computed, and 0 times an infinite derivative is nan further back; so keep the one
+    not chosen regular: where(x > 0, log(where(x > 0, x, 1)), 0). Source: G&W, chapter 14.
     """
 
 
@@ -312,7 +319,7 @@ def acos(x: Any) -> Any:
     """
 
 
-@primitive(lambda z, x: 1.0 / (1.0 + x * x), latex=r"\arctan {0}")
+@primitive(lambda z, x: square(1.0 / hypot(1.0, x)), latex=r"\arctan {0}")
 @elementary(math.atan, numpy="arctan")
 def atan(x: Any) -> Any:
     """The inverse tangent, in [-pi/2, pi/2]. Source: DLMF 4.24(ii)."""
@@ -386,7 +393,12 @@ def atanh(x: Any) -> Any:
     """
 
 
-@primitive(lambda z, x: 2.0 / math.sqrt(math.pi) * exp(-x * x), analytic=False)
+def _near(x: Any) -> Any:
+    """x, and 40 where it is beyond: exp(-x * x / 2) is 0 there, at every order."""
+    return where(abs(x) >= 40.0, 40.0, x)
+
+
+@primitive(lambda z, x: 2.0 / math.sqrt(math.pi) * exp(-square(_near(x))), analytic=False)
 @elementary(math.erf)
 def erf(x: Any) -> Any:
     """2 / sqrt(pi) * the integral of exp(-t * t) from 0 to x. Source: DLMF 7.2(i)."""
@@ -456,7 +468,7 @@ def _normal(x: Any) -> Any:
 
 
 def _gelu_slope(z: Any, x: Any) -> Any:
-    return _normal(x) + _gated(exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi), x)
+    return _normal(x) + _gated(exp(-0.5 * square(_near(x))) / math.sqrt(2.0 * math.pi), x)
 
 
 @primitive(_gelu_slope, latex=r"{0} \Phi({0})", analytic=False)

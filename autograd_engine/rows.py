@@ -4,8 +4,6 @@ The table itself is `primitives.py`. A *row* (`Primitive`) is a function with it
 *Elementary* rows name a function that `math`, NumPy and C share and have no body; *composite* rows
 are written with other rows. A `Namespace` is one kind of number, such as floats or arrays: it knows
 the elementary functions, and derives every other row from its body.
-
-A user adds a row of their own with the same decorator; see `primitive`.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -27,18 +26,24 @@ from autograd_engine.conversion import (
     shown,
 )
 
-__all__ = ["NaryPrimitive", "Primitive", "elementary", "primitive"]
+__all__ = [
+    "ON_ARRAYS",
+    "ON_FLOATS",
+    "REAL",
+    "SINGULAR",
+    "Elementary",
+    "Namespace",
+    "NaryPrimitive",
+    "Primitive",
+]
 
 Derivative = Callable[..., Any]
+
+_OURS = "autograd_engine.primitives"
 
 REAL = (-math.inf, math.inf)
 # What floats raise where IEEE 754 has inf or nan; a TypeError when they have turned complex.
 SINGULAR = (ArithmeticError, ValueError, TypeError)
-
-TABLE: dict[str, Primitive] = {}
-ALIASES: dict[str, Primitive] = {}
-
-_watchers: list[Callable[[Primitive], None]] = []
 
 
 class Primitive:
@@ -46,6 +51,10 @@ class Primitive:
 
     On arrays it works element by element, with broadcasting; where an operand is a Value or an
     array of Values, the result of that is an array of Values.
+
+    Numbers of another kind take part through a method `bind(row, operands)` of their class. It gets
+    all operands, those of an n-ary row one after the other, and returns the result, made with
+    `row.primal` and `row.local_derivatives`, or NotImplemented to leave it to the other operands.
 
     Attributes
     ----------
@@ -81,11 +90,12 @@ class Primitive:
         functools.update_wrapper(self, self.function)  # so that help() and doctest see the row
         self.name, self.arity = self.function.__name__, len(derivatives)
         self.derivatives = tuple(d if callable(d) else _constant(float(d)) for d in derivatives)
+        self._of_ours = self.function.__module__ == _OURS  # tested, so not checked at every call
         self.symbol, self.analytic = symbol or self.name, analytic
         self.latex = latex or _default_latex(self.name, self.arity)
         self.domain = domain or (REAL,) * self.arity
-        numpy_name = self.elementary.numpy if self.elementary else self.name
-        self.aliases = aliases if numpy_name == self.name else (numpy_name, *aliases)
+        numpy_name = self.elementary.numpy if self.elementary else ""
+        self.aliases = aliases if numpy_name in ("", self.name) else (numpy_name, *aliases)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -109,9 +119,9 @@ class Primitive:
         """
         asked = None
         for operand in operands:
-            bind = getattr(operand, "bind", None)
+            bind = getattr(type(operand), "bind", None)
             if bind is not None and bind is not asked:
-                z = bind(self, operands)
+                z = operand.bind(self, operands)
                 if z is not NotImplemented:
                     return z
                 asked = bind
@@ -120,12 +130,12 @@ class Primitive:
         plain = [number(x, self.name) for x in operands if asked is None or not hasattr(x, "bind")]
         if asked is not None:
             raise TypeError(f"{self.name}: these operands do not go together: {shown(operands)}")
-        return self.linearize(plain)[0]
+        return self.evaluate(plain)
 
     def _on_arrays(self, operands: tuple[Any, ...]) -> Any:
         kinds = {kind(x) for x in operands if is_array(x)}
         if kinds <= set("biuf") and not any(hasattr(x, "bind") for x in operands):
-            with ieee() as numpy:
+            with ieee() as numpy, self._blamed("the result on arrays"):
                 columns = [float_array(x, self.name) for x in operands]
                 return numpy.asarray(self.primal(ON_ARRAYS, columns), dtype=float)
         return elementwise(lambda *xs: self._apply(xs), operands)
@@ -138,25 +148,44 @@ class Primitive:
         """Every dz/d(operand), on numbers of one namespace."""
         return [derivative(z, *operands) for derivative in on.derivatives(self)]
 
-    def linearize(self, operands: Sequence[float]) -> tuple[float, Sequence[float]]:
-        """The result and every dz/d(operand) at plain floats: IEEE results, never an exception.
+    def evaluate(self, operands: Sequence[float]) -> float:
+        """The result at plain floats: as IEEE 754 has it, never an exception.
 
         Floats raise at 1/0 and `math` at log(0), so a singular point is evaluated again on NumPy's
         float64, which follow IEEE 754.
         """
-        z = None
         try:
             z = self.primal(ON_FLOATS, operands)
             if z.__class__ is float:
-                return z, self.local_derivatives(ON_FLOATS, z, operands)
+                return z
         except SINGULAR:
             pass
-        with ieee() as numpy:
-            point = [numpy.float64(x) for x in operands]
-            if z.__class__ is not float:  # a derivative alone may be singular
-                z = float(self.primal(ON_ARRAYS, point))
+        with ieee() as numpy, self._blamed("the result"):
+            return number(self.primal(ON_ARRAYS, list(map(numpy.float64, operands))), self.name)
+
+    def linearize(self, operands: Sequence[float]) -> tuple[float, Sequence[float]]:
+        """The result and every dz/d(operand) at plain floats, as in `evaluate`."""
+        z = self.evaluate(operands)
+        try:
+            derivatives = self.local_derivatives(ON_FLOATS, z, operands)
+            if self._of_ours or [d.__class__ for d in derivatives] == [float] * len(operands):
+                return z, derivatives
+        except SINGULAR:
+            pass
+        with ieee() as numpy, self._blamed("the local derivatives"):
+            point = list(map(numpy.float64, operands))
             derivatives = self.local_derivatives(ON_ARRAYS, numpy.float64(z), point)
-        return z, [float(derivative) for derivative in derivatives]
+            if len(derivatives) != len(operands):
+                raise TypeError(f"{len(derivatives)} for {len(operands)} operands")
+            return z, [number(d, "dz/d(operand)") for d in derivatives]
+
+    @contextmanager
+    def _blamed(self, part: str) -> Iterator[None]:
+        """Name the row in an error of its formulas."""
+        try:
+            yield
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {part} of this primitive: {error}") from error
 
 
 class NaryPrimitive(Primitive):
@@ -170,7 +199,8 @@ class NaryPrimitive(Primitive):
     def __call__(self, *sequences: Iterable[Any]) -> Any:
         """The result for whole sequences, also generators, of equal length."""
         if len(sequences) != self.arity:
-            raise TypeError(f"{self.name}: expected {self.arity} sequences, got {len(sequences)}")
+            many = f"{self.arity} sequence{'s' if self.arity > 1 else ''}, as in sum([x, y])"
+            raise TypeError(f"{self.name}: expected {many}; got {len(sequences)}")
         try:
             rows = [tuple(xs) for xs in sequences]
         except TypeError as error:
@@ -226,12 +256,13 @@ class Namespace:
         self.derivatives: Callable[[Primitive], tuple[Derivative, ...]] = functools.cache(
             self._derivatives
         )
+        self.rebind: Callable[[Derivative], Derivative] = functools.cache(self._rebind)
 
     def _primal(self, row: Primitive) -> Callable[..., Any]:
-        return self._elementary(row.elementary) if row.elementary else self._rebind(row.function)
+        return self._elementary(row.elementary) if row.elementary else self.rebind(row.function)
 
     def _derivatives(self, row: Primitive) -> tuple[Derivative, ...]:
-        return tuple(self._rebind(derivative) for derivative in row.derivatives)
+        return tuple(map(self.rebind, row.derivatives))
 
     def _rebind(self, formula: Callable[..., Any]) -> Callable[..., Any]:
         """A copy of a formula in which the name of each row means that row's form in here.
@@ -241,17 +272,13 @@ class Namespace:
         """
         if not isinstance(formula, FunctionType):
             return formula
-        meaning = dict(formula.__globals__)
+        meaning: dict[str, Any] = _Meaning(self, formula)
+        if formula.__module__ == _OURS:  # they never change, and a plain dict is faster
+            meaning = {x: meaning[x] for x in _names(formula.__code__) if x in formula.__globals__}
         copy = FunctionType(
             formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
         )
         copy.__kwdefaults__ = formula.__kwdefaults__
-        for name in set(_names(formula.__code__)):
-            thing = meaning.get(name)
-            if isinstance(thing, Primitive):
-                meaning[name] = self.primal(thing)
-            elif isinstance(thing, FunctionType) and thing.__module__ == formula.__module__:
-                meaning[name] = copy if thing is formula else self._rebind(thing)
         return copy
 
 
@@ -263,8 +290,31 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
+class _Meaning(dict[str, Any]):
+    """The globals of a copied formula, looked up when it asks, so that they are always current."""
+
+    def __init__(self, namespace: Namespace, formula: FunctionType) -> None:
+        self._namespace, self._formula = namespace, formula
+
+    def __missing__(self, name: str) -> Any:
+        thing = self._formula.__globals__[name]
+        if isinstance(thing, Primitive):
+            thing = self._namespace.primal(thing)
+        elif isinstance(thing, FunctionType) and thing.__module__ == self._formula.__module__:
+            thing = self._namespace.rebind(thing)
+        return thing
+
+
+class Elementary(NamedTuple):
+    """A signature whose primal the machine has; `numpy` is its name there, "" for none."""
+
+    signature: Callable[..., Any]
+    on_floats: Callable[..., float]
+    numpy: str
+
+
 def _array_form(form: Elementary) -> Any:
-    """NumPy's function; where NumPy has none (erf), the one on floats, element by element."""
+    """NumPy's function; where none is named (erf), the one on floats, element by element."""
     import numpy  # only when an array or a singular point asks for it: it is slow to load
 
     def nan_where_singular(*operands: float) -> float:
@@ -273,122 +323,11 @@ def _array_form(form: Elementary) -> Any:
         except (ArithmeticError, ValueError):
             return math.nan
 
-    return getattr(numpy, form.numpy, None) or numpy.vectorize(nan_where_singular, otypes=[float])
+    if form.numpy not in ("", form.signature.__name__):
+        return getattr(numpy, form.numpy)
+    same = getattr(numpy, form.numpy, None) if form.numpy else None
+    return same or numpy.vectorize(nan_where_singular, otypes=[float])
 
 
 ON_FLOATS = Namespace(lambda form: form.on_floats)
 ON_ARRAYS = Namespace(_array_form)
-
-
-# --- entering a row -------------------------------------------------------------------------------
-
-
-class Elementary(NamedTuple):
-    """A signature whose primal the machine has: `math`, NumPy and C know it by name."""
-
-    signature: Callable[..., Any]
-    on_floats: Callable[..., float]
-    numpy: str
-
-
-def elementary(
-    on_floats: Callable[..., float], *, numpy: str = ""
-) -> Callable[[Callable[..., Any]], Elementary]:
-    """Decorator below `@primitive`: the primal is `on_floats`, in NumPy the one named `numpy`.
-
-    Without a name, NumPy is looked through for the row's own name; where it has no such function,
-    arrays are computed with `on_floats`, element by element.
-    """
-    return lambda signature: Elementary(signature, on_floats, numpy or signature.__name__)
-
-
-def primitive(
-    *derivatives: Derivative | float, nary: bool = False, **facts: Any
-) -> Callable[[Callable[..., Any] | Elementary], Primitive]:
-    """Decorator: enter a function into the table, with one local derivative per operand.
-
-    The row works everywhere at once: on floats, arrays and Values, as a method of Value when it has
-    one or two operands, in pictures, typed expressions and gradcheck.
-
-    Parameters
-    ----------
-    *derivatives : callable or float
-        dz/d(operand) for each operand, as a function of the result `z` and the operands, or a
-        constant. Write them, and the body, with operators and other primitives (`exp`, `where`),
-        not with `math` or `if`, so that they hold for every kind of number.
-    nary : bool
-        The operands are whole sequences, as in `sum`; body and derivatives take and return lists.
-    **facts
-        symbol, latex, domain, analytic, aliases: as the attributes of Primitive; all optional.
-
-    Raises
-    ------
-    TypeError
-        When the body's parameters and the local derivatives differ in number.
-    ValueError
-        When the name is taken by another primitive or by an attribute of Value. Defining the same
-        function again, as running a notebook's cell twice does, replaces the row.
-
-    Notes
-    -----
-    A formula sees the global names of its module as they are when it first runs. A row pickles by
-    its name, so define it in a module.
-
-    Examples
-    --------
-    >>> from autograd_engine import Value, exp, gradcheck, primitive
-    >>> @primitive(lambda z, x: 3.0 * x * x, latex="{0}^3")
-    ... def cube(x):
-    ...     \"\"\"x * x * x.\"\"\"
-    ...     return x * x * x
-    >>> cube(2.0), cube(Value(2.0)), Value(2.0).cube()._op
-    (8.0, Value(data=8.0, grad=0.0), 'cube')
-    >>> gradcheck(lambda x: exp(cube(x)), [0.3]).passed
-    True
-    """
-
-    def enter(primal: Callable[..., Any] | Elementary) -> Primitive:
-        function = primal.signature if isinstance(primal, Elementary) else primal
-        if not isinstance(function, FunctionType) or not function.__name__.isidentifier():
-            raise TypeError(
-                f"primitive: expected a function made by def, got {function!r}; for a function of "
-                "a library put @elementary(function) between @primitive and a def without a body"
-            )
-        row = (NaryPrimitive if nary else Primitive)(primal, derivatives, **facts)
-        _check(row)
-        for callback in _watchers:
-            callback(row)  # before the table, so that a row which is refused leaves nothing behind
-        for alias in TABLE[row.name].aliases if row.name in TABLE else ():
-            del ALIASES[alias]
-        TABLE[row.name] = row
-        ALIASES.update(dict.fromkeys(row.aliases, row))
-        return row
-
-    return enter
-
-
-def _check(row: Primitive) -> None:
-    parameters = row.function.__code__.co_argcount
-    if not row.arity or not parameters == row.arity == len(row.domain):
-        raise TypeError(
-            f"primitive {row.name}: {parameters} parameters, {row.arity} local derivatives and "
-            f"{len(row.domain)} intervals of the domain; each operand needs one of each"
-        )
-    for name in (row.name, *row.aliases):
-        old = TABLE.get(name) or ALIASES.get(name)
-        if old and _place(old) != _place(row):
-            raise ValueError(
-                f"primitive {name}: this name is taken by {old!r} of {old.function.__module__}; "
-                "choose another"
-            )
-
-
-def _place(row: Primitive) -> tuple[str, str]:
-    return row.function.__module__, row.function.__qualname__
-
-
-def watch(callback: Callable[[Primitive], None]) -> None:
-    """Call back for every row: for those in the table now, and for each that enters later."""
-    for row in TABLE.values():
-        callback(row)
-    _watchers.append(callback)

@@ -44,7 +44,8 @@ from autograd_engine import primitives
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import is_array, number
 from autograd_engine.modes import Info, current_mode
-from autograd_engine.rows import ON_FLOATS, SINGULAR, TABLE, NaryPrimitive, Primitive, watch
+from autograd_engine.registry import TABLE, watch
+from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def make_node(
     """A Value that remembers its primitive, all operands, the Values among them and dz/d(those)."""
     node = Value.__new__(Value)
     mode = current_mode()
-    node._data, node._grad, node._info = data, 0.0, mode.info
+    node._number, node._grad, node._info = data, 0.0, mode.info
     if mode.records:
         node._primitive, node._derivatives = row, derivatives
         node._operands, node._prev = operands, prev
@@ -109,17 +110,17 @@ def bind(row: Primitive, operands: tuple[Any, ...]) -> Any:
     if len(operands) == 1 and not isinstance(row, NaryPrimitive):
         return unary(row)(operands[0])
     if set(map(type, operands)) == {Value}:
-        data = [x._data for x in operands]
+        data = [x._number for x in operands]
         return make_node(row, *row.linearize(data), operands, operands)
-    is_value = [type(x) is Value for x in operands]
-    operands = tuple([x if type(x) is Value else constant(x, row.name) for x in operands])
+    plain = (Value, float)
+    operands = tuple([x if type(x) in plain else constant(x, row.name) for x in operands])
     try:
-        data = [float(x) for x in operands]
+        data = [x._number if type(x) is Value else float(x) for x in operands]
     except TypeError:  # `constant` gave None: let that operand try
         return NotImplemented
     z, derivatives = row.linearize(data)
-    derivatives = [d for d, keep in zip(derivatives, is_value, strict=True) if keep]
-    prev = tuple([x for x, keep in zip(operands, is_value, strict=True) if keep])
+    values = [(x, d) for x, d in zip(operands, derivatives, strict=True) if type(x) is Value]
+    prev, derivatives = zip(*values, strict=True)
     return make_node(row, z, derivatives, operands, prev)
 
 
@@ -149,14 +150,14 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
     primal, (by_operand,) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
 
     def method(self: Value) -> Value:
-        x = self._data
+        x = self._number
         try:
             z = primal(x)
             derivatives: Sequence[float] = (by_operand(z, x),)
         except SINGULAR:
-            z = None
-        if z.__class__ is not float:  # singular, or a user's row that is complex or an int
-            z, derivatives = row.linearize((x,))
+            z, derivatives = None, (0.0,)
+        if z.__class__ is not float or derivatives[0].__class__ is not float:
+            z, derivatives = row.linearize((x,))  # singular, or a user's row that is complex or int
         return make_node(row, z, derivatives, operands := (self,), operands)
 
     return named(row.name, row, method)
@@ -176,11 +177,12 @@ def named(name: str, row: Primitive, method: Callable[..., Any]) -> Callable[...
 def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
     """The two methods of a binary operator: `value o other` and `number o value`."""
     primal, (by_left, by_right) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
+    symbol = row.symbol
 
     def method(self: Value, other: Any) -> Any:
         if other.__class__ is not Value:
             return with_constant(self, other)
-        x, y, operands = self._data, other._data, (self, other)
+        x, y, operands = self._number, other._number, (self, other)
         try:
             z = primal(x, y)
             derivatives: Sequence[float] = (by_left(z, x, y), by_right(z, x, y))
@@ -189,7 +191,7 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
         return make_node(row, z, derivatives, operands, operands)
 
     def with_constant(self: Value, other: Any) -> Any:
-        x, y = self._data, constant(other, row.symbol)
+        x, y = self._number, constant(other, symbol)
         if y is None:
             return NotImplemented
         try:
@@ -200,7 +202,7 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
         return make_node(row, z, (derivative,), (self, y), (self,))
 
     def reflected(self: Value, other: Any) -> Any:
-        x, y = constant(other, row.symbol), self._data
+        x, y = constant(other, symbol), self._number
         if x is None:
             return NotImplemented
         try:
@@ -210,7 +212,7 @@ def infix(row: Primitive) -> tuple[Callable[[Value, Any], Value], Callable[[Valu
             z, (_, derivative) = row.linearize((x, y))
         return make_node(row, z, (derivative,), (x, self), (self,))
 
-    return named(row.symbol, row, method), named(f"r{row.symbol}", row, reflected)
+    return named(symbol, row, method), named(f"r{symbol}", row, reflected)
 
 
 def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
@@ -218,8 +220,8 @@ def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bo
 
     def method(self: Value, other: Any) -> bool:
         if other.__class__ is Value:
-            return compare(self._data, other._data)
-        return bool(compare(self._data, other)) if isinstance(other, Real) else NotImplemented
+            return compare(self._number, other._number)
+        return bool(compare(self._number, other)) if isinstance(other, Real) else NotImplemented
 
     return method
 
@@ -269,17 +271,17 @@ class Value:
     """
 
     __slots__ = (
-        "_data",  # the number
         "_derivatives",  # dz/d(operand), one for each of _prev
         "_grad",  # the adjoint
         "_info",  # label, scope and line of origin, or None when there is nothing to say
+        "_number",  # the data (not `_data`: np.ma would read that and lose the graph)
         "_operands",  # all operands, plain numbers as floats: pictures show those too
         "_prev",  # the operands that are Values, in order; () for a leaf
         "_primitive",  # the row that made it; None for a leaf
     )
 
     def __init__(self, data: Any, *, label: str = "") -> None:
-        self._data, self._grad = number(data, "Value"), 0.0
+        self._number, self._grad = number(data, "Value"), 0.0
         self._primitive: Primitive | None = None
         self._operands: tuple[Any, ...] = ()
         self._prev: tuple[Value, ...] = ()
@@ -321,16 +323,16 @@ class Value:
 
     def detach(self) -> Value:
         """A new leaf with the same data and label: no gradient flows from it into this graph."""
-        return Value(self._data, label=self.label)
+        return Value(self._number, label=self.label)
 
     @property
     def data(self) -> float:
         """The number. Setting it changes no node that was computed from it."""
-        return self._data
+        return self._number
 
     @data.setter
     def data(self, data: Any) -> None:
-        self._data = number(data, "Value.data")
+        self._number = number(data, "Value.data")
 
     @property
     def grad(self) -> float:
@@ -363,6 +365,9 @@ class Value:
     __pow__, __rpow__ = infix(primitives.pow)
     __neg__, __abs__ = unary(primitives.neg), unary(primitives.abs)
 
+    def __pos__(self) -> Value:
+        return self
+
     def __radd__(self, other: Any) -> Value:
         if other.__class__ is int and other == 0:  # where the builtin `sum` starts: no node for it
             return self
@@ -374,29 +379,29 @@ class Value:
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
-        return self._data
+        return self._number
 
     def __int__(self) -> int:
-        return int(self._data)
+        return int(self._number)
 
     __trunc__ = __int__
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._number)
 
     def __round__(self, digits: int | None = None) -> float:
-        return round(self._data, digits)
+        return round(self._number, digits)
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._number, spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={self._data}, grad={self._grad}{label})"
+        return f"Value(data={self._number}, grad={self._grad}{label})"
 
     if TYPE_CHECKING:  # the methods below come from the table, so no list of them stands here
 
-        def __getattr__(self, primitive: str) -> Callable[[], Value]: ...
+        def __getattr__(self, primitive: str) -> Callable[..., Value]: ...
 
 
 def install(row: Primitive) -> None:

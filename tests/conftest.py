@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from autograd_engine import Value
-from autograd_engine.rows import ALIASES, TABLE
+from autograd_engine.registry import ALIASES, TABLE
 
 collect_ignore = ["benchmarks"]  # they run by command, and need the extra `bench`
 
@@ -26,11 +26,14 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture(autouse=True)
 def _same_rows() -> Iterator[None]:
-    """A row that a test defines leaves with it."""
-    rows, aliases, attributes = dict(TABLE), dict(ALIASES), set(vars(Value))
+    """Rows, aliases and methods that a test adds, replaces or takes away do not outlive it."""
+    rows, aliases, attributes = dict(TABLE), dict(ALIASES), dict(vars(Value))
     yield
     for table, before in ((TABLE, rows), (ALIASES, aliases)):
         table.clear()
         table.update(before)
-    for name in set(vars(Value)) - attributes:
+    for name in set(vars(Value)) - set(attributes):
         delattr(Value, name)
+    for name, thing in attributes.items():
+        if vars(Value).get(name) is not thing:
+            setattr(Value, name, thing)

@@ -14,7 +14,7 @@ import pytest
 
 import autograd_engine
 from autograd_engine import primitives, rows, value
-from autograd_engine.rows import TABLE
+from autograd_engine.registry import TABLE
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "autograd_engine").glob("*.py"), *(ROOT / "nn").glob("*.py")])
@@ -23,18 +23,19 @@ ARROWS = {
     "modes": set(),
     "conversion": set(),
     "rows": {"conversion"},
-    "primitives": {"rows"},
+    "registry": {"rows"},
+    "primitives": {"registry", "rows"},
     "anomalies": {"errors", "modes", "rows"},
-    "value": {"anomalies", "conversion", "modes", "primitives", "rows"},
+    "value": {"anomalies", "conversion", "modes", "primitives", "registry", "rows"},
     "backend": {"value"},
     "copying": {"backend", "modes", "rows"},
-    "numpy_bridge": {"backend", "conversion", "rows"},
+    "numpy_bridge": {"backend", "conversion", "registry"},
     "structures": set(),
     "gradcheck": {"backend", "conversion", "errors", "modes", "rows", "structures"},
     "graph": {"backend"},
     "rendering": {"errors"},
     "drawing": {"backend", "errors", "graph", "rendering"},
-    "parsing": {"backend", "conversion", "errors", "primitives", "rows"},
+    "parsing": {"backend", "conversion", "errors", "primitives", "registry", "rows"},
     "__main__": {"drawing", "errors", "parsing"},
 }
 

@@ -21,7 +21,8 @@ import pytest
 import autograd_engine as ae
 from autograd_engine import Value, detect_anomaly, named_scope, no_grad
 from autograd_engine.backend import topological_order
-from autograd_engine.rows import TABLE, Primitive
+from autograd_engine.registry import TABLE
+from autograd_engine.rows import Primitive
 from nn import MLP, squared_error
 
 DEEP = 100_000
@@ -765,3 +766,35 @@ def test_a_million_nodes_are_copied_in_fifteen_seconds_and_a_gigabyte_and_a_half
     assert (count, same_gradient, original_gradient) == (1_000_000, True, 0.0)
     assert duration < 15.0
     assert peak < 1.5e9
+
+
+class Holder:
+    """An object that pickles a Value by itself while it is pickled."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"value": self.value, "own": pickle.dumps(self.value)}
+
+
+def test_pickles_inside_a_pickle_do_not_repeat_the_graph() -> None:
+    x = Value(1.0)
+    shared = x
+    for _ in range(3_000):
+        shared = shared + 1.0
+    alone = len(pickle.dumps([shared * float(i) for i in range(30)]))
+    holders = [Holder(x) for _ in range(30)]
+    mixed = [thing for i in range(30) for thing in (shared * float(i), holders[i])]
+    with_holders = len(pickle.dumps(mixed))
+    assert with_holders < alone + 30 * 500
+
+
+def test_nodes_of_one_scope_share_their_info_after_a_copy() -> None:
+    with named_scope("layer"):
+        y = Value(1.0)
+        for _ in range(10):
+            y = y + 1.0
+    for other in (copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
+        infos = {id(node._info) for node in topological_order(other)}
+        assert len(infos) == 1

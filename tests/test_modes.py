@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import autograd_engine as ae
-from autograd_engine import Graph, Value, named_scope, no_grad
+from autograd_engine import Graph, Value, detect_anomaly, named_scope, no_grad
 from autograd_engine.modes import current_mode
 
 
@@ -403,3 +403,18 @@ def test_a_yield_inside_a_block_that_is_left_out_of_order_is_an_error() -> None:
         interleaved()
     mode = current_mode()
     assert (mode.records, mode.info, mode.outer) == (True, None, None)
+
+
+def test_blocks_that_are_entered_again_make_nothing_new() -> None:
+    infos = set()
+    for _ in range(3):
+        with no_grad(), named_scope("layer"):
+            infos.add(id(current_mode()))
+        with detect_anomaly(), named_scope("layer"):
+            infos.add(id(current_mode()))
+    assert len(infos) == 2
+
+
+def test_plus_gives_the_value_itself() -> None:
+    x = Value(2.0)
+    assert +x is x

@@ -14,7 +14,8 @@ import pytest
 
 import autograd_engine as ae
 from autograd_engine import Value
-from autograd_engine.rows import TABLE, NaryPrimitive
+from autograd_engine.registry import TABLE
+from autograd_engine.rows import NaryPrimitive
 
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
@@ -379,7 +380,7 @@ def test_no_array_ever_hides_in_data() -> None:
         lambda: setattr(v, "grad", numbers),
         lambda: v.backward(numbers),  # type: ignore[arg-type]
     ):
-        with pytest.raises(TypeError, match="one Value per element"):
+        with pytest.raises(TypeError, match="one element at a time"):
             act()
     v.data, v.grad = np.float64(3.0), np.array(4.0)  # type: ignore[assignment]
     assert (type(v.data), type(v.grad), v.data, v.grad) == (float, float, 3.0, 4.0)
@@ -765,3 +766,12 @@ def test_strangers_that_all_pass_are_a_type_error_that_names_the_primitive() -> 
             ae.maximum(*operands)
     with pytest.raises(TypeError, match=r"^maximum: expected a real number"):
         ae.maximum(v, object())
+
+
+def test_masked_arrays_keep_their_mask_and_the_graph() -> None:
+    v, masked = Value(2.0), np.ma.array([1.0, 100.0], mask=[False, True])
+    for z in (masked * v, v * masked):
+        assert z.mask.tolist() == [False, True]
+        assert isinstance(z[0], Value)
+        assert z[0]._prev[0] is v
+    assert isinstance((v * np.ma.array([1.0, 2.0])).sum(), Value)

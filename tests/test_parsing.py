@@ -204,7 +204,7 @@ def test_calls_of_unknown_names_are_refused_with_the_known_ones(name: str) -> No
         ("maximum(x)", "expected 2 operands, got 1"),
         ("sum(x)", "sum takes a list"),
         ("sum([x], x)", "sum takes a list"),
-        ("sum([x], [x])", "expected 1 sequences, got 2"),
+        ("sum([x], [x])", "expected 1 sequence, as in sum([x, y]); got 2"),
         ("sum([[x]])", "expected a real number"),
         ("tanh([x])", "tanh takes numbers"),
         ("[x] + 1 + [x]", "add takes numbers"),

@@ -18,15 +18,8 @@ import pytest
 import autograd_engine
 from autograd_engine import GradcheckError, Graph, Value, gradcheck, log_softmax, softmax
 from autograd_engine.gradcheck import central_difference, complex_step
-from autograd_engine.rows import (
-    ALIASES,
-    ON_ARRAYS,
-    TABLE,
-    Elementary,
-    Namespace,
-    NaryPrimitive,
-    Primitive,
-)
+from autograd_engine.registry import ALIASES, TABLE
+from autograd_engine.rows import ON_ARRAYS, Elementary, Namespace, NaryPrimitive, Primitive
 
 EPSILON = sys.float_info.epsilon
 SIZES = (1, 2, 7)
@@ -475,7 +468,7 @@ def test_bad_operand_is_named(row: Primitive, bad: Any) -> None:
 
 @pytest.mark.parametrize(
     ("bad", "remedy"),
-    [("1", "float(text)"), (1j, "real or imaginary part"), ([1.0], "[Value(v) for v in data]")],
+    [("1", "float(text)"), (1j, "real or imaginary part"), ([1.0], "[exp(v) for v in data]")],
 )
 def test_bad_operand_comes_with_a_remedy(bad: Any, remedy: str) -> None:
     with pytest.raises(TypeError, match=re.escape(remedy)):
@@ -500,10 +493,7 @@ def test_complex_array_is_refused(row: Primitive) -> None:
 @every_elementwise_row
 def test_array_of_values_is_not_cut_from_the_graph(row: Primitive) -> None:
     operands = [np.array([Value(x)], dtype=object) for x in points(row)[0]]
-    try:
-        (z,) = row(*operands)
-    except TypeError:
-        return
+    (z,) = row(*operands)
     assert isinstance(z, Value)
     assert [id(x) for x in z._prev] == [id(column[0]) for column in operands]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -33,24 +35,9 @@ from autograd_engine import (
 from autograd_engine import abs as ae_abs
 from autograd_engine.errors import ExpressionError
 from autograd_engine.parsing import evaluate
-from autograd_engine.rows import ALIASES, TABLE, NaryPrimitive, Primitive
+from autograd_engine.registry import ALIASES, TABLE
+from autograd_engine.rows import NaryPrimitive, Primitive
 from nn import MLP
-
-
-@pytest.fixture(autouse=True)
-def _the_table_is_as_before() -> Iterator[None]:
-    """Rows, aliases and methods that a test adds, replaces or takes away do not outlive it."""
-    rows, aliases, attributes = dict(TABLE), dict(ALIASES), dict(vars(Value))
-    yield
-    for table, before in ((TABLE, rows), (ALIASES, aliases)):
-        table.clear()
-        table.update(before)
-    for name in set(vars(Value)) - set(attributes):
-        delattr(Value, name)
-    for name, thing in attributes.items():
-        if vars(Value).get(name) is not thing:
-            setattr(Value, name, thing)
-
 
 State = tuple[dict[str, Primitive], dict[str, Primitive], dict[str, Any]]
 
@@ -257,13 +244,23 @@ def test_a_row_of_two_operands_works_on_numbers_values_constants_and_arrays() ->
     assert cubes(2.0, 3) == 35.0
     x, y = Value(2.0), Value(3.0)
     for z in (cubes(x, y), x.cubes(y)):
-        assert (z.data, z._op, z._prev, z._derivatives) == (35.0, "x^3+y^3", (x, y), [12.0, 27.0])
+        assert (z.data, z._op, z._prev, list(list(z._derivatives))) == (
+            35.0,
+            "x^3+y^3",
+            (x, y),
+            [12.0, 27.0],
+        )
     for z, prev, derivatives, operands in (
         (cubes(x, 3), (x,), [12.0], (x, 3.0)),
         (x.cubes(3.0), (x,), [12.0], (x, 3.0)),
         (cubes(np.float64(2), y), (y,), [27.0], (2.0, y)),
     ):
-        assert (z.data, z._prev, z._derivatives, z._operands) == (35.0, prev, derivatives, operands)
+        assert (z.data, z._prev, list(z._derivatives), z._operands) == (
+            35.0,
+            prev,
+            derivatives,
+            operands,
+        )
     assert cubes(np.array([2.0, 0.0]), 3.0).tolist() == [35.0, 27.0]
     values = cubes(x, np.array([3.0, 1.0]))
     assert [v.data for v in values] == [35.0, 9.0]
@@ -281,7 +278,7 @@ def test_a_row_of_three_operands_is_no_method() -> None:
 
     a, x = Value(2.0), Value(3.0)
     z = affine(a, x, 1.0)
-    assert (z.data, z._derivatives) == (7.0, [3.0, 2.0])
+    assert (z.data, list(z._derivatives)) == (7.0, [3.0, 2.0])
     assert gradcheck(affine, [0.5, -1.5, 2.0]).passed
     assert not hasattr(Value, "affine")
     assert evaluate("affine(2, x, 1)", {"x": 3.0}).data == 7.0
@@ -319,7 +316,7 @@ def test_a_row_of_two_sequences_splits_them_again() -> None:
 
     xs = [Value(1.0), Value(2.0)]
     z = weighted_squares([3.0, 4.0], xs)
-    assert (z.data, z._derivatives) == (19.0, [6.0, 16.0])
+    assert (z.data, list(z._derivatives)) == (19.0, [6.0, 16.0])
     assert gradcheck(lambda *v: weighted_squares(v[:2], v[2:]), [3.0, 4.0, 1.0, 2.0]).passed
     with pytest.raises(ValueError, match=r"^weighted_squares: the sequences differ in length"):
         weighted_squares([1.0], xs)
@@ -549,8 +546,12 @@ def test_the_name_of_another_row_is_refused(name: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("arity", [1, 2])
 def test_the_name_of_an_attribute_of_value_is_refused(name: str, arity: int) -> None:
-    match = f"^primitive {name}: Value has a {name} of its own; choose another name"
-    refuse(ValueError, match, *[1.0] * arity, body=named(name, arity=arity))
+    if name.startswith("_"):
+        match = "^primitive: expected a def with a public name, got <function _"
+        refuse(TypeError, match, *[1.0] * arity, body=named(name, arity=arity))
+    else:
+        match = f"^primitive {name}: Value has a {name} of its own; choose another name"
+        refuse(ValueError, match, *[1.0] * arity, body=named(name, arity=arity))
 
 
 @pytest.mark.parametrize("aliases", [("data",), ("fresh_alias", "grad")])
@@ -718,3 +719,233 @@ def test_checks_of_every_row_fail_a_wrong_one() -> None:
     ):
         with pytest.raises(AssertionError):
             check(wrong_square)
+
+
+# --- a formula sees the names around it as they are -----------------------------------------------
+
+SHEET = """
+from autograd_engine import exp, primitive
+K = 2.0
+
+@primitive(lambda z, x: K + 0.0 * x)
+def scaled(x):
+    return K * x
+
+@primitive(lambda z, x: slope(x))
+def early(x):
+    return helper(x)
+
+def helper(x):
+    return x * x
+
+def slope(x):
+    return 2.0 * x
+
+@primitive(lambda z, x: like_cosine(x))
+def like_sine(x):
+    return (exp(x) - exp(-x)) / 2.0
+
+@primitive(lambda z, x: like_sine(x))
+def like_cosine(x):
+    return (exp(x) + exp(-x)) / 2.0
+
+def even(n, x):
+    return x if n == 0 else odd(n - 1, x)
+
+def odd(n, x):
+    return even(n - 1, x) + 1.0
+
+@primitive(1.0)
+def five_more(x):
+    return even(10, x)
+"""
+
+
+def run_sheet(text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
+    names = {"__name__": "sheet"} if names is None else names
+    exec(compile(text, "sheet", "exec"), names)
+    return names
+
+
+def everywhere(row: Any, x: float) -> list[Any]:
+    """Result on a float, a Value and an array, and the local derivative."""
+    node = row(Value(x))
+    return [row(x), node.data, float(row(np.array([x]))[0]), *node._derivatives]
+
+
+def test_a_helper_may_stand_below_its_row() -> None:
+    assert everywhere(run_sheet(SHEET)["early"], 3.0) == [9.0, 9.0, 9.0, 6.0]
+
+
+def test_two_rows_may_need_each_other() -> None:
+    names = run_sheet(SHEET)
+    for row, function, slope in (
+        ("like_sine", math.sinh, math.cosh),
+        ("like_cosine", math.cosh, math.sinh),
+    ):
+        expected = [function(0.5)] * 3 + [slope(0.5)]
+        assert everywhere(names[row], 0.5) == pytest.approx(expected, rel=1e-14)
+
+
+def test_helpers_may_call_each_other() -> None:
+    assert everywhere(run_sheet(SHEET)["five_more"], 2.0) == [7.0, 7.0, 7.0, 1.0]
+
+
+def test_a_constant_that_changes_changes_the_row_on_every_kind_of_number() -> None:
+    names = run_sheet(SHEET)
+    assert everywhere(names["scaled"], 1.0) == [2.0, 2.0, 2.0, 2.0]
+    names["K"] = 5.0
+    assert everywhere(names["scaled"], 1.0) == [5.0, 5.0, 5.0, 5.0]
+
+
+def test_a_row_follows_the_row_it_is_made_of_when_that_is_defined_again() -> None:
+    inner = "@primitive(lambda z, x: {0} * x ** ({0} - 1.0))\ndef inner(x):\n    return x ** {0}\n"
+    names = run_sheet(SHEET + inner.format(2.0))
+    run_sheet("@primitive(lambda z, x: 3.0 * x)\ndef outer(x):\n    return inner(x) * 1.5\n", names)
+    assert names["outer"](2.0) == 6.0
+    run_sheet(inner.format(3.0), names)
+    assert everywhere(names["outer"], 2.0)[:3] == [12.0, 12.0, 12.0]
+
+
+# --- what is no real number never gets into a node ------------------------------------------------
+
+
+def test_a_complex_derivative_is_nan_or_an_error_but_never_a_gradient() -> None:
+    @primitive(lambda z, x: 1.5 * x**0.5)
+    def threehalves(x: Any) -> Any:
+        return x * 1.0
+
+    x = Value(-4.0)
+    threehalves(x).backward()
+    assert math.isnan(x.grad)
+
+    @primitive(lambda z, x: 1j * x)
+    def imaginary(x: Any) -> Any:
+        return x * 1.0
+
+    with pytest.raises(TypeError, match=r"^imaginary: the local derivatives of this .*complex"):
+        imaginary(Value(2.0))
+    assert imaginary(2.0) == 2.0
+
+
+@pytest.mark.parametrize("bad", [None, "a", np.array([1.0, 2.0])], ids=["None", "str", "array"])
+def test_a_derivative_that_is_no_number_is_named_when_the_node_is_made(bad: Any) -> None:
+    @primitive(lambda z, x: bad)
+    def strange(x: Any) -> Any:
+        return x * 1.0
+
+    with pytest.raises(TypeError, match=r"^strange: the local derivatives of this primitive: "):
+        strange(Value(2.0))
+
+
+@pytest.mark.parametrize("body", [lambda x: None, lambda x: [x], lambda x: 1j * x])
+def test_a_result_that_is_no_number_is_named(body: Callable[[Any], Any]) -> None:
+    @primitive(1.0)
+    def strange(x: Any) -> Any:
+        return body(x)
+
+    for x in (2.0, Value(2.0)):
+        with pytest.raises(TypeError, match=r"^strange: the result of this primitive: strange: "):
+            strange(x)
+
+
+def test_a_captured_value_is_not_cut_from_the_graph_in_silence() -> None:
+    weight = Value(3.0)
+
+    @primitive(lambda z, x: 3.0)
+    def weighted(x: Any) -> Any:
+        return weight * x
+
+    with pytest.raises(TypeError, match=r"^weighted: the result of this primitive: .*got Value"):
+        weighted(Value(2.0))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_nary_row_with_too_few_or_many_derivatives_makes_no_node(count: int) -> None:
+    @primitive(lambda z, xs: [1.0] * count, nary=True)
+    def total(xs: Any) -> Any:
+        return functools.reduce(operator.add, xs)
+
+    with pytest.raises(TypeError, match=rf"^total: the local derivatives.*: {count} for 2"):
+        total([Value(1.0), Value(2.0)])
+
+
+def test_evaluation_on_floats_leaves_the_derivatives_alone() -> None:
+    @primitive(lambda z, x: 1 / 0)
+    def faulty(x: Any) -> Any:
+        return x * 2.0
+
+    assert faulty(2.0) == 4.0
+
+
+# --- what cannot work is refused at once ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [lambda x: 2.0 * x, lambda: 1.0, lambda z, x, y: 1.0],
+    ids=["no z", "none", "three"],
+)
+def test_a_derivative_with_other_parameters_is_refused(derivative: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=r"^primitive fresh: local derivative 0 must take z and"):
+        primitive(derivative)(named("fresh"))
+    assert "fresh" not in TABLE
+
+
+def test_a_partial_may_be_a_derivative() -> None:
+    @primitive(functools.partial(lambda k, z, x: k, 2.5))
+    def linear(x: Any) -> Any:
+        return 2.5 * x
+
+    assert gradcheck(linear, [0.5])
+
+
+@pytest.mark.parametrize("function", [math.gamma, None, 3.0, functools.partial(max, 0.0)])
+def test_what_is_no_def_is_refused(function: Any) -> None:
+    with pytest.raises(TypeError, match=r"^primitive: expected a def with a public name, got "):
+        primitive(1.0)(function)
+
+
+def test_a_lambda_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"^primitive: expected a def with a public name, got <function .*<lambda>"
+    ):
+        primitive(1.0)(lambda x: x)
+
+
+def test_the_decorator_without_derivatives_is_explained_when_the_row_is_called() -> None:
+    @primitive
+    def bare(x: Any) -> Any:
+        return x
+
+    with pytest.raises(TypeError, match=r"write @primitive\(derivative, ...\) above a def"):
+        bare(2.0)
+
+
+def test_elementary_above_primitive_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^elementary: stands below @primitive, on a def; got <"):
+        elementary(math.lgamma)(ae.exp)
+
+
+@pytest.mark.parametrize("aliases", ["sq", ("_sq",), ("s q",), ["sq"]])
+def test_aliases_must_be_public_names(aliases: Any) -> None:
+    with pytest.raises(TypeError, match=r"^primitive fresh: aliases must be a tuple of names"):
+        primitive(1.0, aliases=aliases)(named("fresh"))
+    assert not hasattr(Value, "s")
+
+
+def test_numpys_function_of_the_same_name_is_not_taken_unasked() -> None:
+    @primitive(lambda z, x: math.nan)
+    @elementary(lambda x: math.sin(x) / x)
+    def sinc(x: Any) -> Any: ...
+
+    assert sinc(np.array([1.0]))[0] == sinc(1.0) == math.sin(1.0)
+
+
+def test_a_function_that_numpy_does_not_have_is_named_by_numpy() -> None:
+    @primitive(1.0)
+    @elementary(math.gamma, numpy="no_such_function")
+    def gamma_like(x: Any) -> Any: ...
+
+    with pytest.raises(AttributeError, match="no_such_function"):
+        gamma_like(np.array([1.0]))

@@ -401,9 +401,9 @@ BAD_DATA: list[tuple[Any, str]] = [
     (None, "give it a number"),
     ([1.0, 2.0], r"\[Value\(v\) for v in data\]"),
     ((1.0,), r"\[Value\(v\) for v in data\]"),
-    ({"a": 1.0}, "one Value per element"),
-    (np.array([1.0]), "one Value per element"),
-    (np.array([[1.0, 2.0]]), "one Value per element"),
+    ({"a": 1.0}, "one element at a time"),
+    (np.array([1.0]), "one element at a time"),
+    (np.array([[1.0, 2.0]]), "one element at a time"),
     (np.array("a"), r"convert text with float\(text\)"),
     (Decimal("1.5"), "got Decimal"),
 ]

@@ -18,7 +18,7 @@ import pytest
 
 import autograd_engine as ae
 from autograd_engine import Value
-from autograd_engine.rows import TABLE
+from autograd_engine.registry import TABLE
 from nn import MLP, SGD, Neuron, half_squared_error, softmax_cross_entropy, squared_error
 
 EXAMPLES: dict[str, Any] = json.loads(
