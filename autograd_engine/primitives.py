@@ -112,7 +112,7 @@ def sqrt(x: Any) -> Any:
     """
 
 
-@primitive(lambda z, x: 1.0 / (3.0 * z * z), latex=r"\sqrt[3]{{{0}}}", analytic=False)
+@primitive(lambda z, x: square(1.0 / z) / 3.0, latex=r"\sqrt[3]{{{0}}}", analytic=False)
 @elementary(math.cbrt)
 def cbrt(x: Any) -> Any:
     """The cube root, real also for x < 0. Convention: cbrt'(0) = inf. Source: DLMF 4.7(ii)."""
@@ -374,7 +374,7 @@ def asinh(x: Any) -> Any:
     """The inverse hyperbolic sine. Source: DLMF 4.38(ii)."""
 
 
-@primitive(lambda z, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)), domain=((1.0, math.inf),))
+@primitive(lambda z, x: 1.0 / sqrt(x - 1.0) / sqrt(x + 1.0), domain=((1.0, math.inf),))
 @elementary(math.acosh, numpy="arccosh")
 def acosh(x: Any) -> Any:
     """The inverse hyperbolic cosine. Convention: acosh'(1) = inf, acosh(0) = nan.

@@ -276,6 +276,9 @@ def test_an_adjoint_that_was_set_by_hand_is_watched() -> None:
     y.grad = math.nan
     message = message_of(y._backward)
     assert message.splitlines()[0] == "backward through mul: its adjoint is nan"
+    leaf = Value(2.0)
+    leaf.grad = math.nan
+    assert message_of(leaf._backward) == "backward through a leaf: its adjoint is nan"
 
 
 def test_a_leaf_whose_gradient_was_infinite_before_is_to_blame_itself() -> None:

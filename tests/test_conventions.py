@@ -1015,3 +1015,18 @@ def test_second_derivatives_of_softmax_and_log_softmax(
             bend = s[i] * ((i == k) - s[k]) * ((i == j) - s[j]) - s[i] * slope
             assert abs(soft[k] - bend) < 1e-12
             assert abs(log[k] + slope) < 1e-12
+
+
+@pytest.mark.parametrize("row", [row for row in ELEMENTWISE if row.arity == 1], ids=row_name)
+@pytest.mark.parametrize("x", [INF, -INF, 1e154, 1e200, -1e200, 1e300])
+def test_second_derivatives_are_no_nan_far_out(row: Primitive, x: float) -> None:
+    low, high = row.domain[0]
+    z, slopes = row.linearize((x,))
+    if low <= x <= high and not math.isnan(z) and math.isfinite(slopes[0]):
+        assert not math.isnan(hessian(row, (x,))[0][0])
+
+
+@pytest.mark.parametrize("x", [INF, -INF])
+@pytest.mark.parametrize("name", ["atan", "asinh", "erf", "gelu", "silu", "mish", "tanh", "cbrt"])
+def test_second_derivatives_at_infinity_are_their_limit(name: str, x: float) -> None:
+    assert hessian(TABLE[name], (x,)) == [(0.0,)]
