@@ -12,6 +12,7 @@ with every pickle, load only what you trust.
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -33,7 +34,11 @@ def restore(
     derivatives: Sequence[float],
     info: tuple[Any, ...] | None,
 ) -> Value:
-    """The Value with these fields; `below` is the list of nodes that had to be restored before."""
+    """The Value with these fields; `below` is the list of nodes that had to be restored before.
+
+    `derivatives` has one number for each of the operands that are Values; `info` is an Info, also
+    as a plain tuple.
+    """
     node = Value.__new__(Value)
     node._number, node._grad, node._primitive = data, grad, row
     node._operands, node._derivatives = operands, derivatives
@@ -101,9 +106,10 @@ class _Sessions(threading.local):
         is asked for by another pickler.
         """
         alive = [session for known in reversed(self.known) if (session := known()) is not None]
-        for session in alive:
-            if node in session.pending or node not in session.seen:
-                return session
+        waiting = (session for session in alive if node in session.pending)
+        strangers = (session for session in alive if node not in session.seen)
+        for session in itertools.chain(waiting, strangers):
+            return session
         session = Session()
         self.known = [*map(ref, reversed(alive)), ref(session)]
         return session
