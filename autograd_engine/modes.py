@@ -197,7 +197,9 @@ _OUR_FILES = tuple(
 def users_line() -> tuple[str, int]:
     """File and line of the innermost caller outside our packages and NumPy, which calls back."""
     numpy = sys.modules.get("numpy")
-    libraries = (*_OUR_FILES, os.path.dirname(str(numpy.__file__))) if numpy else _OUR_FILES
+    libraries = _OUR_FILES
+    if numpy:
+        libraries += (os.path.join(os.path.dirname(str(numpy.__file__)), ""),)
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(libraries) and frame.f_back is not None:
         frame = frame.f_back

@@ -31,7 +31,7 @@ def elementary(
         if not isinstance(signature, FunctionType):
             raise TypeError(f"elementary: stands below @primitive, on a def; got {signature!r}")
         own = signature.__name__
-        shared = getattr(math, own, None) is on_floats
+        shared = getattr(math, own, None) is on_floats and own != "remainder"  # NumPy's is another
         return Elementary(signature, on_floats, numpy or (own if shared else ""))
 
     return name
@@ -95,7 +95,7 @@ def primitive(
         for callback in _watchers:
             callback(row)  # before the table, so that a row which is refused leaves nothing behind
         for alias in TABLE[row.name].aliases if row.name in TABLE else ():
-            del ALIASES[alias]
+            ALIASES.pop(alias, None)
         TABLE[row.name] = row
         ALIASES.update(dict.fromkeys(row.aliases, row))
         return row

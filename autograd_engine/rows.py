@@ -137,7 +137,11 @@ class Primitive:
         if kinds <= set("biuf") and not any(hasattr(x, "bind") for x in operands):
             with ieee() as numpy, self._blamed("the result on arrays"):
                 columns = [float_array(x, self.name) for x in operands]
-                return numpy.asarray(self.primal(ON_ARRAYS, columns), dtype=float)
+                z = numpy.asarray(self.primal(ON_ARRAYS, columns))
+                if kind(z) not in "biuf":
+                    raise TypeError(f"expected an array of real numbers, got one of {z.dtype}")
+                shape = numpy.broadcast_shapes(*map(numpy.shape, columns))
+                return (z if z.shape == shape else numpy.broadcast_to(z, shape)).astype(float)
         return elementwise(lambda *xs: self._apply(xs), operands)
 
     def primal(self, on: Namespace, operands: Sequence[Any]) -> Any:
@@ -152,7 +156,7 @@ class Primitive:
         """The result at plain floats: as IEEE 754 has it, never an exception.
 
         Floats raise at 1/0 and `math` at log(0), so a singular point is evaluated again on NumPy's
-        float64, which follow IEEE 754.
+        numbers, which follow IEEE 754. A formula that raises there too is nan.
         """
         try:
             z = self.primal(ON_FLOATS, operands)
@@ -160,8 +164,9 @@ class Primitive:
                 return z
         except SINGULAR:
             pass
-        with ieee() as numpy, self._blamed("the result"):
-            return number(self.primal(ON_ARRAYS, list(map(numpy.float64, operands))), self.name)
+        with self._blamed("the result"):
+            z = _singular(lambda point: self.primal(ON_ARRAYS, point), operands)
+            return number(_only(z), self.name)
 
     def linearize(self, operands: Sequence[float]) -> tuple[float, Sequence[float]]:
         """The result and every dz/d(operand) at plain floats, as in `evaluate`."""
@@ -172,12 +177,13 @@ class Primitive:
                 return z, derivatives
         except SINGULAR:
             pass
-        with ieee() as numpy, self._blamed("the local derivatives"):
-            point = list(map(numpy.float64, operands))
-            derivatives = self.local_derivatives(ON_ARRAYS, numpy.float64(z), point)
-            if len(derivatives) != len(operands):
-                raise TypeError(f"{len(derivatives)} for {len(operands)} operands")
-            return z, [number(d, "dz/d(operand)") for d in derivatives]
+        with self._blamed("the local derivatives"):
+            derivatives = _singular(
+                lambda point: self.local_derivatives(ON_ARRAYS, point[0], point[1:]), [z, *operands]
+            )
+            if derivatives is math.nan:
+                derivatives = [math.nan] * len(operands)
+            return z, [number(_only(d), "dz/d(operand)") for d in derivatives]
 
     @contextmanager
     def _blamed(self, part: str) -> Iterator[None]:
@@ -234,8 +240,28 @@ class NaryPrimitive(Primitive):
         """Every dz/d(operand), on numbers of one namespace."""
         sequences, derivatives = self._split(operands), []
         for derivative in on.derivatives(self):
-            derivatives += derivative(z, *sequences)
+            part = derivative(z, *sequences)
+            if not self._of_ours and len(part) != len(sequences[0]):
+                raise TypeError(f"{len(part)} for {len(sequences[0])} operands")
+            derivatives.extend(part)
         return derivatives
+
+
+def _singular(formula: Callable[[list[Any]], Any], operands: Sequence[float]) -> Any:
+    """A formula on NumPy's numbers; on arrays of one where it makes plain floats of those."""
+    with ieee() as numpy:
+        try:
+            return formula([numpy.float64(x) for x in operands])
+        except (ArithmeticError, ValueError):
+            pass
+        try:
+            return formula([numpy.array([x]) for x in operands])
+        except SINGULAR:
+            return math.nan
+
+
+def _only(x: Any) -> Any:
+    return x[0] if getattr(x, "shape", None) == (1,) else x
 
 
 def _constant(value: float) -> Derivative:
@@ -256,7 +282,7 @@ class Namespace:
         self.derivatives: Callable[[Primitive], tuple[Derivative, ...]] = functools.cache(
             self._derivatives
         )
-        self.rebind: Callable[[Derivative], Derivative] = functools.cache(self._rebind)
+        self._rebound: Callable[[Any], Derivative] = functools.cache(self._rebind)
 
     def _primal(self, row: Primitive) -> Callable[..., Any]:
         return self._elementary(row.elementary) if row.elementary else self.rebind(row.function)
@@ -264,14 +290,16 @@ class Namespace:
     def _derivatives(self, row: Primitive) -> tuple[Derivative, ...]:
         return tuple(map(self.rebind, row.derivatives))
 
-    def _rebind(self, formula: Callable[..., Any]) -> Callable[..., Any]:
+    def rebind(self, formula: Derivative) -> Derivative:
+        """A formula as it is in here; other callables than functions stay as they are."""
+        return self._rebound(formula) if isinstance(formula, FunctionType) else formula
+
+    def _rebind(self, formula: FunctionType) -> FunctionType:
         """A copy of a formula in which the name of each row means that row's form in here.
 
         So a composite row costs what the same lines on `math` would, and is written once. Helper
         functions beside the formula are copied alike.
         """
-        if not isinstance(formula, FunctionType):
-            return formula
         meaning: dict[str, Any] = _Meaning(self, formula)
         if formula.__module__ == _OURS:  # they never change, and a plain dict is faster
             meaning = {x: meaning[x] for x in _names(formula.__code__) if x in formula.__globals__}
@@ -279,6 +307,7 @@ class Namespace:
             formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
         )
         copy.__kwdefaults__ = formula.__kwdefaults__
+        copy.__dict__.update(formula.__dict__)
         return copy
 
 

@@ -44,7 +44,7 @@ from autograd_engine import primitives
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import is_array, number
 from autograd_engine.modes import Info, current_mode
-from autograd_engine.registry import TABLE, watch
+from autograd_engine.registry import ALIASES, TABLE, watch
 from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive
 
 if TYPE_CHECKING:
@@ -408,7 +408,7 @@ def install(row: Primitive) -> None:
     """Make a primitive with one or two operands a method of Value, under each of its names."""
     names = (row.name, *row.aliases)
     for name in names:
-        if name in _OWN_NAMES:
+        if hasattr(Value, name) and name not in TABLE and name not in ALIASES:
             raise ValueError(
                 f"primitive {name}: Value has a {name} of its own; choose another name"
             )
@@ -420,5 +420,4 @@ def install(row: Primitive) -> None:
             setattr(Value, name, unary(row) if row.arity == 1 else binary(row))
 
 
-_OWN_NAMES = frozenset(dir(Value))
 watch(install)  # for every row there is, and each that a user adds: Value.tanh, Value.maximum, ...

@@ -489,3 +489,20 @@ def test_captured_gradients_are_kept_when_a_backward_pass_raises() -> None:
     with detect_anomaly(), pytest.raises(ae.AnomalyError):
         gradcheck(lambda x: (x * w).sqrt(), [1.0])
     assert w.grad == 7.0
+
+
+def test_a_difference_that_is_all_rounding_confirms_nothing() -> None:
+    for offset in (1e15, 1e16):
+        with pytest.raises(GradcheckError):
+            gradcheck(lambda x, offset=offset: x.detach() * 2 + x + offset, [0.5])
+
+
+def test_a_function_with_a_changing_number_of_outputs_is_refused() -> None:
+    calls: list[Value] = []
+
+    def growing(x: Value) -> list[Value]:
+        calls.append(x)
+        return [x] * len(calls)
+
+    with pytest.raises(ValueError, match="at the same point; make it deterministic"):
+        gradcheck(growing, [1.0])

@@ -19,6 +19,7 @@ import test_primitives
 import autograd_engine as ae
 from autograd_engine import (
     GradcheckError,
+    Graph,
     Value,
     detect_anomaly,
     draw,
@@ -949,3 +950,105 @@ def test_a_function_that_numpy_does_not_have_is_named_by_numpy() -> None:
 
     with pytest.raises(AttributeError, match="no_such_function"):
         gamma_like(np.array([1.0]))
+
+
+# --- singular points, however a formula reaches the rows ------------------------------------------
+
+
+def test_a_formula_that_calls_rows_as_attributes_follows_ieee_754() -> None:
+    @primitive(lambda z, x: -1.0 / ae.exp(x))
+    def inverse_exp(x: Any) -> Any:
+        return 1.0 / ae.exp(x)
+
+    assert inverse_exp(-800.0) == math.inf
+    assert everywhere(inverse_exp, -800.0) == [math.inf, math.inf, math.inf, -math.inf]
+
+
+def test_a_formula_on_math_is_nan_where_math_raises() -> None:
+    @primitive(lambda z, x: 1.0 / x)
+    def plain_log(x: Any) -> Any:
+        return math.log(x)
+
+    assert math.isnan(plain_log(-1.0))
+    assert math.isnan(Value(-1.0).plain_log().data)
+    assert gradcheck(plain_log, [0.1])
+    x = Value(1.0)
+    y = plain_log(x)
+    x.data = -1.0
+    assert Graph(y).output.outdated
+
+
+def test_a_derivative_that_raises_everywhere_is_nan() -> None:
+    @primitive(lambda z, x: 1 / 0)
+    def faulty(x: Any) -> Any:
+        return x * 2.0
+
+    x = Value(2.0)
+    y = faulty(x)
+    y.backward()
+    assert (y.data, math.isnan(x.grad)) == (4.0, True)
+
+
+def test_lists_of_derivatives_of_the_wrong_length_are_refused_one_by_one() -> None:
+    @primitive(lambda z, w, x: [*x, 9.0], lambda z, w, x: list(w)[1:], nary=True)
+    def shifted_dot(w: Any, x: Any) -> Any:
+        return w[0] * x[0] + w[1] * x[1]
+
+    with pytest.raises(TypeError, match=r"^shifted_dot: the local derivatives.*: 3 for 2 operands"):
+        shifted_dot([Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)])
+
+
+def test_arrays_of_derivatives_are_lists_too() -> None:
+    @primitive(lambda z, xs: np.ones(len(xs)), nary=True)
+    def total(xs: Any) -> Any:
+        return functools.reduce(operator.add, xs)
+
+    xs = [Value(1.0), Value(2.0)]
+    total(xs).backward()
+    assert [x.grad for x in xs] == [1.0, 1.0]
+    assert [type(x.grad) for x in xs] == [float, float]
+
+
+@pytest.mark.parametrize("body", [lambda x: x + 0j, lambda x: None], ids=["complex", "None"])
+def test_a_result_that_is_no_number_is_named_on_arrays_too(body: Callable[[Any], Any]) -> None:
+    @primitive(1.0)
+    def strange(x: Any) -> Any:
+        return body(x)
+
+    with pytest.raises(TypeError, match=r"^strange: the result on arrays of this primitive: "):
+        strange(np.array([1.0, 2.0]))
+
+
+def test_a_constant_row_keeps_the_shape_of_an_array() -> None:
+    @primitive(0.0)
+    def one(x: Any) -> Any:
+        return 1.0
+
+    assert one(np.array([[1.0, 2.0]])).tolist() == [[1.0, 1.0]]
+
+
+def test_a_method_that_numpy_asks_for_cannot_be_replaced() -> None:
+    with pytest.raises(ValueError, match="Value has a conjugate of its own"):
+        primitive(-1.0)(named("conjugate"))
+
+
+def test_the_remainders_of_math_and_numpy_are_two_functions() -> None:
+    @primitive(1.0, 1.0)
+    @elementary(math.remainder)
+    def remainder(x: Any, y: Any) -> Any: ...
+
+    assert remainder(5.0, 3.0) == remainder(np.array([5.0]), 3.0)[0] == -1.0
+
+
+def test_an_alias_that_is_listed_twice_does_no_harm() -> None:
+    for _ in range(2):
+        primitive(1.0, aliases=("twice", "twice"))(named("fresh"))
+    assert ALIASES["twice"] is TABLE["fresh"]
+
+
+def test_helpers_keep_their_attributes() -> None:
+    text = "@primitive(2.0)\ndef scaled_by(x):\n    return helper.scale * x\n"
+    names = run_sheet(SHEET)
+    names["helper"].scale = 2.0
+    run_sheet(text, names)
+    assert everywhere(names["scaled_by"], 3.0) == [6.0, 6.0, 6.0, 2.0]
