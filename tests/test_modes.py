@@ -14,7 +14,7 @@ import pytest
 
 import autograd_engine as ae
 from autograd_engine import Graph, Value, detect_anomaly, named_scope, no_grad
-from autograd_engine.modes import current_mode
+from autograd_engine.modes import current_mode, users_line
 
 
 def is_recording() -> bool:
@@ -418,3 +418,9 @@ def test_blocks_that_are_entered_again_make_nothing_new() -> None:
 def test_plus_gives_the_value_itself() -> None:
     x = Value(2.0)
     assert +x is x
+
+
+def test_the_users_line_is_found_before_numpy_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "numpy")
+    file, line = users_line()
+    assert (file, type(line)) == (__file__, int)
