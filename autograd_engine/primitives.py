@@ -542,7 +542,7 @@ def dot(w: Any, x: Any) -> Any:
 
 
 def _shifted(xs: Any) -> Any:
-    """The largest operand, and exp(x - largest) of each: nothing overflows, nothing cancels."""
+    """The largest operand, and exp(x - largest) of each: nothing overflows."""
     top = functools.reduce(maximum, xs)
     top = where(top - top == 0.0, top, 0.0)  # an infinite top would make inf - inf
     return top, [exp(x - top) for x in xs]
@@ -557,6 +557,8 @@ def _shares(z: Any, xs: Any) -> Any:
 @primitive(_shares, nary=True, latex=r"\ln \sum_i e^{{{0}_i}}")
 def logsumexp(xs: Any) -> Any:
     """log(exp(x0) + exp(x1) + ...) in one node, with the largest operand taken out of the sum.
+
+    The absolute error is 2e-16 * max(1, |z|); the relative one may be larger where z is close to 0.
 
     Source: Blanchard, Higham & Higham, Accurately computing the log-sum-exp and softmax functions,
     IMA J. Numer. Anal. 41 (2021).
