@@ -5,8 +5,8 @@ primitive that made it, the operands, and for each operand that is a Value the *
 dz/d(operand), taken at once, while the numbers are at hand; and a `grad`, 0 until a backward pass.
 For `L = a*b + a` with a = 2, b = 3:
 
-    p = a * b      p.data = 6    operands (a, b)    local derivatives (3, 2)
-    L = p + a      L.data = 8    operands (p, a)    local derivatives (1, 1)
+    p = a * b      p.data = 6    operands (a, b)    dp/da = b = 3, dp/db = a = 2
+    L = p + a      L.data = 8    operands (p, a)    dL/dp = 1,     dL/da = 1
 
 Going backward, `L.backward()` gives every Value its *adjoint* dL/d(value), in `.grad`. The adjoint
 of L is 1. Then each node, from the output back, adds to each operand one *contribution*:
@@ -20,12 +20,14 @@ a is used twice, and `+=` adds the two paths.
 
 A node passes on its adjoint once, and only when that is complete, that is after all nodes that use
 it: in the reverse of a *topological order*, which lists operands before their users. Take
-`b = a + a; c = 3 * b; d = b + c`, which is 8 a. If b passed on before c has sent to it, a would get
-2. And if it passed on whenever something arrives, a would get 2 + 8: part of it twice.
+`b = a + a; c = 3 * b; d = b + c`: b gets 1 from d and 3 from c, in all 4, and a gets 4 + 4 = 8. If
+b passed on before c has sent to it, a would get 1 + 1. And if b passed on whenever something
+arrives, a would get first 1 + 1 and then 4 + 4: part of it twice.
 
-*Leaves* (without operands: Values made from a number) keep adding to their `.grad` until you zero
-it, so that the gradients of several losses sum up; interior nodes start every `backward()` at 0. So
-a second `L.backward()` makes a.grad 8, twice 4: nothing that was left in p is sent again.
+*Leaves* (without operands: Values made from a number, or under `no_grad`) keep adding to their
+`.grad` until you zero it, so that the gradients of several losses sum up; the interior nodes of the
+graph start every `backward()` at 0. So a second `L.backward()` makes a.grad 8, twice 4, and leaves
+1 in p.grad; without the new start p would send its old adjoint again.
 
 In this file `infix` (operators) and `unary` (methods) do the forward step, and `make_node` stores
 it; `Value.backward` calls `topological_order`, then `send_contributions`. A *row* is one primitive
@@ -66,7 +68,7 @@ def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value
     while stack:
         node, operands = stack[-1]
         for operand in operands:  # goes on where this node's iterator stopped
-            if operand not in seen:  # by identity: a set goes by the hash
+            if operand not in seen:  # by identity, for the hash, unlike ==, is that of the object
                 seen.add(operand)
                 stack.append((operand, iter(operand._prev)))
                 break
@@ -296,7 +298,7 @@ class Value:
     bind = staticmethod(bind)  # what a row calls when it meets a Value, as in `maximum(a, 0.0)`
 
     def backward(self, gradient: float = 1.0) -> None:
-        """Set `.grad` of every node to d self / d node, times `gradient`; leaves add it to theirs.
+        """Set `.grad` of the nodes below to d self / d node, times `gradient`; leaves add to theirs.
 
         Raises
         ------
