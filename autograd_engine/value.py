@@ -298,7 +298,7 @@ class Value:
     bind = staticmethod(bind)  # what a row calls when it meets a Value, as in `maximum(a, 0.0)`
 
     def backward(self, gradient: float = 1.0) -> None:
-        """Set `.grad` of the nodes below to d self / d node, times `gradient`; leaves add to theirs.
+        """Set `.grad` of nodes below to d self / d node, times `gradient`; leaves add it to theirs.
 
         Raises
         ------
