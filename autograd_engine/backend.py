@@ -1,18 +1,50 @@
-"""The engine in use: everything else imports `Value` from here."""
+"""The engine in use: everything else imports `Value` from here.
+
+There are two, of one meaning: `value.py`, which is for reading, and `_native.pyx`, the same in C,
+which is there when the package was installed on a machine with a C compiler.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
+import warnings
+from typing import TYPE_CHECKING, Any
 
-from autograd_engine.value import Value, topological_order
+from autograd_engine.rows import NaryPrimitive, Primitive
 
-__all__ = ["Value", "backend", "topological_order"]
+__all__ = ["Value", "assemble", "backend", "topological_order"]
 
-backend = os.environ.get("AUTOGRAD_ENGINE_BACKEND") or "python"
+_wanted = os.environ.get("AUTOGRAD_ENGINE_BACKEND", "")
+
+if _wanted not in ("", "native", "python"):
+    raise ImportError(
+        f"AUTOGRAD_ENGINE_BACKEND={_wanted}: there are the engines 'native' and 'python'; "
+        "set it to one of them, or unset the variable"
+    )
+
+backend = "python"
 """The name of the engine in use; the environment variable AUTOGRAD_ENGINE_BACKEND chooses it."""
 
-if backend != "python":
-    raise ImportError(
-        f"AUTOGRAD_ENGINE_BACKEND={backend}: this installation has only the engine 'python'; "
-        "unset the variable or set it to 'python'"
-    )
+if _wanted != "python":
+    try:
+        _native: Any = importlib.import_module("autograd_engine._native")
+        backend = "native"
+    except ImportError as error:
+        if _wanted == "native":
+            raise ImportError(
+                f"AUTOGRAD_ENGINE_BACKEND=native: the native engine is not there ({error}); it "
+                "needs a C compiler and Python's headers when autograd_engine is installed: "
+                "pip install -v --no-cache-dir --force-reinstall shows what the compiler says"
+            ) from error
+        if not isinstance(error, ModuleNotFoundError):  # it is there, but does not load
+            warnings.warn(f"using the Python engine: {error}", RuntimeWarning, stacklevel=2)
+
+if TYPE_CHECKING or backend == "python":
+    from autograd_engine.value import Value, assemble, topological_order
+else:
+    Value, assemble = _native.Value, _native.assemble
+    topological_order = _native.topological_order
+    # `exp(v)` and `dot(w, x)` are calls of rows: these go straight to C as well
+    for _row, _call in ((Primitive, _native.call), (NaryPrimitive, _native.call_sequences)):
+        setattr(_row, "__call__", _call)  # noqa: B010 (the type checker sees a method)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import ref
 
-from autograd_engine.backend import Value, topological_order
+from autograd_engine.backend import Value, assemble, topological_order
 from autograd_engine.modes import Info
 from autograd_engine.rows import Primitive
 
@@ -39,12 +39,7 @@ def restore(
     `derivatives` has one number for each of the operands that are Values; `info` is an Info, also
     as a plain tuple.
     """
-    node = Value.__new__(Value)
-    node._number, node._grad, node._primitive = data, grad, row
-    node._operands, node._derivatives = operands, derivatives
-    node._prev = tuple([x for x in operands if isinstance(x, Value)])
-    node._info = None if info is None else _shared(info)
-    return node
+    return assemble(data, grad, row, operands, derivatives, None if info is None else _shared(info))
 
 
 @functools.lru_cache(maxsize=4096)

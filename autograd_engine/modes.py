@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar, overload
 
 __all__ = [
+    "MODE",
     "Info",
     "Mode",
     "current_mode",
@@ -61,8 +62,8 @@ class Mode:
         return self is other or mine == (other.records, other.detects, other.info)
 
 
-_mode: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
-current_mode: Callable[[], Mode] = _mode.get
+MODE: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
+current_mode: Callable[[], Mode] = MODE.get
 
 
 class _Manager(ContextDecorator, ABC):
@@ -76,14 +77,14 @@ class _Manager(ContextDecorator, ABC):
         """The mode of the block, when `outer` holds around it."""
 
     def __enter__(self) -> None:
-        _mode.set(self._inside(current_mode()))
+        MODE.set(self._inside(current_mode()))
 
     def __exit__(self, *error: object) -> None:
         mode = current_mode()
         if mode.outer is not None and self._inside(mode.outer).same(mode):
-            _mode.set(mode.outer)
+            MODE.set(mode.outer)
             return
-        _mode.set(Mode())  # whose mode to restore is unknown, so none: silence would be worse
+        MODE.set(Mode())  # whose mode to restore is unknown, so none: silence would be worse
         if error[0] is None:
             raise RuntimeError(
                 f"{self._called()}: left out of order; do not `yield` inside its `with` block"

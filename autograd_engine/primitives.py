@@ -523,13 +523,13 @@ def _add_up(xs: Iterable[Any]) -> Any:
     return functools.reduce(operator.add, xs)
 
 
-@primitive(lambda z, xs: [1.0] * len(xs), nary=True, latex=r"\sum_i {0}_i")
+@primitive(lambda z, xs: [1.0 for x in xs], nary=True, latex=r"\sum_i {0}_i")
 def sum(xs: Any) -> Any:
     """x0 + x1 + ... in one node, from left to right; 0.0 for none. Source: G&W, chapter 2."""
     return _add_up(xs) if xs else 0.0
 
 
-@primitive(lambda z, xs: [1.0 / len(xs)] * len(xs), nary=True, latex=r"\sum_i {0}_i / n")
+@primitive(lambda z, xs: [1.0 / len(xs) for x in xs], nary=True, latex=r"\sum_i {0}_i / n")
 def mean(xs: Any) -> Any:
     """(x0 + x1 + ...) / n in one node; needs an operand. Source: G&W, chapter 2."""
     return _add_up(xs) / len(xs)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 from autograd_engine.conversion import (
@@ -207,12 +207,7 @@ class NaryPrimitive(Primitive):
         if len(sequences) != self.arity:
             many = f"{self.arity} sequence{'s' if self.arity > 1 else ''}, as in sum([x, y])"
             raise TypeError(f"{self.name}: expected {many}; got {len(sequences)}")
-        try:
-            rows = [tuple(xs) for xs in sequences]
-        except TypeError as error:
-            raise TypeError(
-                f"{self.name}: expected a sequence of numbers or Values: {error}"
-            ) from None
+        rows = self.tuples(sequences)
         if len(set(map(len, rows))) > 1:
             lengths = " and ".join(str(len(row)) for row in rows)
             raise ValueError(f"{self.name}: the sequences differ in length: {lengths}")
@@ -222,6 +217,15 @@ class NaryPrimitive(Primitive):
             except (ArithmeticError, LookupError, TypeError):
                 raise ValueError(f"{self.name}: needs at least one value, got none") from None
         return self._apply(tuple(itertools.chain.from_iterable(rows)))
+
+    def tuples(self, sequences: Sequence[Iterable[Any]]) -> list[tuple[Any, ...]]:
+        """The sequences as tuples, so that a generator is used up once."""
+        try:
+            return [tuple(xs) for xs in sequences]
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name}: expected a sequence of numbers or Values: {error}"
+            ) from None
 
     def _repr_latex_(self) -> str:
         return super()._repr_latex_().replace("xs_i", "x_i")
@@ -274,10 +278,18 @@ def _default_latex(name: str, arity: int) -> str:
 
 
 class Namespace:
-    """One kind of number: how its elementary functions are called, and every row made of them."""
+    """One kind of number: how its elementary functions are called, and every row made of them.
 
-    def __init__(self, elementary: Callable[[Elementary], Callable[..., Any]]) -> None:
-        self._elementary = elementary
+    `names` are names in formulas that mean something else here, such as `len` where a sequence has
+    no length yet.
+    """
+
+    def __init__(
+        self,
+        elementary: Callable[[Elementary], Callable[..., Any]],
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._elementary, self.names = elementary, names
         self.primal: Callable[[Primitive], Callable[..., Any]] = functools.cache(self._primal)
         self.derivatives: Callable[[Primitive], tuple[Derivative, ...]] = functools.cache(
             self._derivatives
@@ -302,7 +314,8 @@ class Namespace:
         """
         meaning: dict[str, Any] = _Meaning(self, formula)
         if formula.__module__ == _OURS:  # they never change, and a plain dict is faster
-            meaning = {x: meaning[x] for x in _names(formula.__code__) if x in formula.__globals__}
+            known = formula.__globals__.keys() | self.names.keys()
+            meaning = {x: meaning[x] for x in _names(formula.__code__) if x in known}
         copy = FunctionType(
             formula.__code__, meaning, formula.__name__, formula.__defaults__, formula.__closure__
         )
@@ -326,6 +339,8 @@ class _Meaning(dict[str, Any]):
         self._namespace, self._formula = namespace, formula
 
     def __missing__(self, name: str) -> Any:
+        if name in self._namespace.names:
+            return self._namespace.names[name]
         thing = self._formula.__globals__[name]
         if isinstance(thing, Primitive):
             thing = self._namespace.primal(thing)

