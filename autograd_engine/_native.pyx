@@ -22,12 +22,15 @@ that a backward pass happens at once for other threads and for Ctrl-C, which com
 """
 
 cimport cython
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
+from cpython.list cimport PyList_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport (
-    Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompare, PyTypeObject,
+    Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompare,
 )
+from cpython.tuple cimport PyTuple_CheckExact
 
 from numbers import Real
 
@@ -84,6 +87,9 @@ cdef extern from "<fenv.h>":
     int FE_ALL_EXCEPT
 
 cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        unsigned long tp_flags
+        object (*tp_call)(object, object, PyObject *)
     long long PyLong_AsLongLongAndOverflow(object x, int *overflow) except? -1
     object PyDescr_NewMethod(PyTypeObject *type, PyMethodDef *method)
     unsigned long Py_TPFLAGS_BASETYPE
@@ -532,67 +538,59 @@ cdef double *numbers = NULL  # of the operands of the node that is being made
 cdef Py_ssize_t numbers_size = 0
 
 
-cdef Py_ssize_t gather(Column *columns, int width) except -1:
-    """The operands into `numbers`; how many there are, or 0 unless they are Values and floats."""
-    global numbers, numbers_size
-    cdef Py_ssize_t i, k, count = 0
+cdef int collect(Many *many, Column *columns, int width) except -1:
+    """The operands into a block and into `numbers`; 0 at one that is neither Value nor float."""
+    cdef Py_ssize_t i, k
     cdef PyObject *item
-    cdef bint is_value, found = False
-    for k in range(width):
-        count += columns[k].count
-    if count > numbers_size:
-        numbers = <double *> PyMem_Realloc(numbers, count * sizeof(double))
-        numbers_size = 0 if numbers == NULL else count
-        if numbers == NULL:
-            raise MemoryError
-    count = 0
-    for k in range(width):
-        for i in range(columns[k].count):
-            item = columns[k].items[i]
-            is_value = Py_TYPE(item) == <PyTypeObject *> Value
-            if is_value:
-                numbers[count] = (<Value> item).number
-            elif PyFloat_CheckExact(<object> item):
-                numbers[count] = PyFloat_AS_DOUBLE(<object> item)
-            else:
-                return 0
-            count += 1
-            found |= is_value
-    return count if found else 0
-
-
-cdef object many_operands(object row, int kernel, Column *columns, int width, Py_ssize_t count):
-    """The node of operands that are in `numbers`."""
-    cdef Many *many
-    cdef Py_ssize_t i, k, n = 0
-    cdef PyObject *item
-    cdef Value node = Value.__new__(Value)
-    if kernel == AE_none:
-        node.number, derivatives = row.linearize([numbers[i] for i in range(count)])
-        if len(derivatives) != count:
-            raise ValueError(f"{row.name}: {len(derivatives)} derivatives for {count} operands")
-    enter_mode()
-    many = new_block(count)
-    if kernel == AE_none:
-        many.row = <PyObject *> row
-        Py_INCREF(many.row)
-        node.operands[0], node.mark = <PyObject *> many, MANY  # so that an error frees it
-        for i in range(count):
-            many.derivatives[i] = derivatives[i]
-    else:
-        node.operands[0], node.mark = <PyObject *> many, MANY | kernel
-        n = count // AE_KERNELS[kernel].arity
-        AE_KERNELS[kernel].run(n, numbers, &node.number, many.derivatives)
-    n = 0
+    cdef double *x = numbers
+    cdef PyObject **operands = many.operands
     for k in range(width):
         for i in range(columns[k].count):
             item = columns[k].items[i]
             if Py_TYPE(item) == <PyTypeObject *> Value:
+                x[0] = (<Value> item).number
                 Py_INCREF(item)
-                many.operands[n] = item
+                operands[0] = item
+            elif PyFloat_CheckExact(<object> item):
+                x[0] = PyFloat_AS_DOUBLE(<object> item)
+                operands[0] = NULL
             else:
-                many.derivatives[n] = PyFloat_AS_DOUBLE(<object> item)
-            n += 1
+                many.count = operands - many.operands  # what there is to let go of
+                return 0
+            operands += 1
+            x += 1
+    return 1
+
+
+cdef object many_operands(object row, int kernel, Column *columns, int width):
+    """The node of a row with any number of operands; None unless they are Values and floats."""
+    global numbers, numbers_size
+    cdef Value node = Value.__new__(Value)
+    cdef Many *many
+    cdef Py_ssize_t i, k, count = 0
+    for k in range(width):
+        count += columns[k].count
+    if count > numbers_size:
+        PyMem_Free(numbers)
+        numbers_size = 0
+        numbers = <double *> PyMem_Malloc(2 * count * sizeof(double))
+        if numbers == NULL:
+            raise MemoryError
+        numbers_size = 2 * count
+    enter_mode()
+    many = new_block(count)
+    node.operands[0], node.mark = <PyObject *> many, MANY | kernel  # so that an error frees it
+    if not collect(many, columns, width):
+        return None
+    if kernel == AE_none:
+        linearize(node, row)
+    else:
+        count //= AE_KERNELS[kernel].arity if AE_KERNELS[kernel].nary else count
+        AE_KERNELS[kernel].run(count, numbers, &node.number, many.derivatives)
+        look_at(node)
+        for i in range(many.count):
+            if many.operands[i] == NULL:
+                many.derivatives[i] = numbers[i]
     operands = node._operands if mode.detects else ()
     if not mode.records:
         forget(node)
@@ -602,9 +600,31 @@ cdef object many_operands(object row, int kernel, Column *columns, int width, Py
     return node
 
 
+cdef int linearize(Value node, object row) except -1:
+    """Result and derivatives of a row that has no kernel; its code may make other nodes."""
+    cdef Many *many = <Many *> node.operands[0]
+    cdef Py_ssize_t i
+    x = [numbers[i] for i in range(many.count)]
+    many.row = <PyObject *> row
+    Py_INCREF(many.row)
+    node.number, derivatives = row.linearize(x)
+    if len(derivatives) != many.count:
+        raise ValueError(f"{row.name}: {len(derivatives)} derivatives for {many.count} operands")
+    for i in range(many.count):
+        many.derivatives[i] = derivatives[i] if many.operands[i] else x[i]
+    enter_mode()  # again, for that code may have been in another one
+    return 0
+
+
+cdef inline int kernel_of(object row) except -1:
+    """The number of a row's kernel; AE_none for a row of the user's."""
+    cdef PyObject *number = PyDict_GetItemWithError(KERNELS, row)
+    return AE_none if number == NULL else <object> number
+
+
 cdef object bind(object row, tuple operands):
     """The node of any primitive on Values and numbers; a number is remembered, but is no node."""
-    cdef int kernel = KERNELS.get(row, AE_none)
+    cdef int kernel = kernel_of(row)
     cdef Py_ssize_t count = len(operands)
     cdef Column column
     plain = [
@@ -616,8 +636,7 @@ cdef object bind(object row, tuple operands):
     if kernel != AE_none and count <= 2 and not AE_KERNELS[kernel].nary:
         return unary(plain[0], kernel) if count == 1 else binary(plain[0], plain[1], kernel)
     column.items, column.count = PySequence_Fast_ITEMS(plain), count
-    gather(&column, 1)
-    return many_operands(row, kernel, &column, 1, count)
+    return many_operands(row, kernel, &column, 1)
 
 
 cdef inline int is_plain(object x) noexcept:
@@ -625,38 +644,56 @@ cdef inline int is_plain(object x) noexcept:
     return 2 if type(x) is Value else 1 if PyFloat_CheckExact(x) else 0
 
 
-def call(row, *operands):
+cdef object call_row(object row, object operands, PyObject *named):
     """`Primitive.__call__`, straight to C where it can go there."""
-    cdef int kernel = KERNELS.get(row, AE_none)
-    cdef Py_ssize_t count = len(operands)
-    if kernel != AE_none and count == AE_KERNELS[kernel].arity:
-        if count == 1 and type(operands[0]) is Value:
-            return unary(operands[0], kernel)
-        if count == 2 and is_plain(operands[0]) * is_plain(operands[1]) > 1:
-            return binary(operands[0], operands[1], kernel)
-        if count > 2 and any([type(x) is Value for x in operands]):
-            z = bind(row, operands)
-            return python_call(row, *operands) if z is NotImplemented else z
-    return python_call(row, *operands)
+    cdef int kernel = kernel_of(row)
+    cdef tuple xs = operands
+    cdef Py_ssize_t count = len(xs)
+    if kernel != AE_none and count == AE_KERNELS[kernel].arity and named == NULL:
+        if count == 1 and type(xs[0]) is Value:
+            return unary(xs[0], kernel)
+        if count == 2 and is_plain(xs[0]) * is_plain(xs[1]) > 1:
+            return binary(xs[0], xs[1], kernel)
+        if count > 2 and any([type(x) is Value for x in xs]):
+            z = bind(row, xs)
+            if z is not NotImplemented:
+                return z
+    return python_call(row, *xs, **({} if named == NULL else <dict> named))
 
 
-def call_sequences(row, *sequences):
+cdef object call_row_of_sequences(object row, object operands, PyObject *named):
     """`NaryPrimitive.__call__`, straight to the kernel where all operands are Values and floats."""
-    cdef int kernel = KERNELS.get(row, AE_none)
-    cdef Py_ssize_t k, count, width = len(sequences)
-    cdef Column[8] columns
-    if kernel == AE_none or width != AE_KERNELS[kernel].arity or width > 8:
-        return python_call_sequences(row, *sequences)
-    if any([type(xs) is not list and type(xs) is not tuple for xs in sequences]):
-        sequences = row.tuples(sequences)
+    cdef int kernel = kernel_of(row)
+    cdef tuple sequences = operands
+    cdef Py_ssize_t k, width = len(sequences)
+    cdef Column[2] columns
+    if kernel != AE_none and width == AE_KERNELS[kernel].arity and width <= 2 and named == NULL:
+        for k in range(width):
+            if not PyList_CheckExact(sequences[k]) and not PyTuple_CheckExact(sequences[k]):
+                sequences = tuple(row.tuples(sequences))  # may run code, so before the next loop
+        for k in range(width):
+            columns[k].items = PySequence_Fast_ITEMS(sequences[k])
+            columns[k].count = PySequence_Fast_GET_SIZE(sequences[k])
+        if columns[0].count == columns[width - 1].count and has_a_value(columns, width):
+            node = many_operands(row, kernel, columns, width)
+            if node is not None:
+                return node
+    return python_call_sequences(row, *sequences, **({} if named == NULL else <dict> named))
+
+
+cdef bint has_a_value(Column *columns, int width) noexcept:
+    cdef Py_ssize_t i, k
     for k in range(width):
-        columns[k].items = PySequence_Fast_ITEMS(sequences[k])
-        columns[k].count = PySequence_Fast_GET_SIZE(sequences[k])
-    if all([columns[k].count == columns[0].count for k in range(width)]):
-        count = gather(columns, width)
-        if count:
-            return many_operands(row, kernel, columns, width, count)
-    return python_call_sequences(row, *sequences)
+        for i in range(columns[k].count):
+            if Py_TYPE(columns[k].items[i]) == <PyTypeObject *> Value:
+                return True
+    return False
+
+
+def take_calls_of_rows():
+    """Have `exp(v)` and `dot(w, x)` come here: a third faster than through a `__call__` in Python."""
+    (<PyTypeObject *> Primitive).tp_call = call_row
+    (<PyTypeObject *> NaryPrimitive).tp_call = call_row_of_sequences
 
 
 # --- backward ---------------------------------------------------------------------------------
@@ -695,20 +732,16 @@ cdef int walk(PyObject *root, bint leaves) except -1:
     cdef PyObject *node
     cdef PyObject *operand
     cdef Many *many
+    cdef Py_ssize_t i
     cdef size_t place
     walks += WALK
     order.count = path.count = 0
-    operand = root
+    operand = entered(root, leaves)
     while True:
-        if operand != NULL:  # a new one
-            (<Value> operand).mark = ((<Value> operand).mark & (WALK - 1)) | walks
+        if operand != NULL:
             if (<Value> operand).mark & (KERNEL | MANY):
-                if (<Value> operand).mark & MANY:
-                    (<Many *> (<Value> operand).operands[0]).visited = 0
-                if not leaves:
-                    (<Value> operand).adjoint = 0.0
                 append(&path, operand)
-            elif leaves:
+            else:
                 append(&order, operand)
         if path.count == 0:
             shrink(&path)
@@ -718,12 +751,14 @@ cdef int walk(PyObject *root, bint leaves) except -1:
         operand = NULL
         if (<Value> node).mark & MANY:
             many = <Many *> (<Value> node).operands[0]
-            while many.visited < many.count and operand == NULL:
-                operand = unseen(many.operands[many.visited])
-                many.visited += 1
+            for i in range(many.visited, many.count):
+                operand = entered(many.operands[i], leaves)
+                if operand != NULL:
+                    many.visited = i + 1
+                    break
         else:
             while place & 3 < 2 and operand == NULL:
-                operand = unseen((<Value> node).operands[place & 3])
+                operand = entered((<Value> node).operands[place & 3], leaves)
                 place += 1
             path.items[path.count - 1] = <PyObject *> place
         if operand == NULL:
@@ -731,11 +766,22 @@ cdef int walk(PyObject *root, bint leaves) except -1:
             path.count -= 1
 
 
-cdef inline PyObject *unseen(PyObject *operand) noexcept:
-    """The operand, or NULL when it is a plain number or this walk was there."""
-    if operand != NULL and ((<Value> operand).mark & ~(<Mark> (WALK - 1))) != walks:
-        return operand
-    return NULL
+cdef inline PyObject *entered(PyObject *node, bint leaves) noexcept:
+    """A node where this walk arrives, or NULL: a plain number, not new, or a leaf of no interest."""
+    cdef Mark mark
+    if node == NULL:
+        return NULL
+    mark = (<Value> node).mark
+    if mark >= walks:
+        return NULL
+    (<Value> node).mark = (mark & (WALK - 1)) | walks
+    if not mark & (KERNEL | MANY):
+        return node if leaves else NULL
+    if mark & MANY:
+        (<Many *> (<Value> node).operands[0]).visited = 0
+    if not leaves:
+        (<Value> node).adjoint = 0.0
+    return node
 
 
 cdef inline void send(PyObject *node) noexcept:
@@ -793,7 +839,7 @@ def topological_order(root, seen=None):
 
 def assemble(double number, double grad, row, tuple operands, derivatives, info):
     """As `assemble` in `value.py`."""
-    cdef int kernel = KERNELS.get(row, AE_none)
+    cdef int kernel = kernel_of(row)
     cdef Py_ssize_t i, count = len(operands)
     cdef Value node = Value.__new__(Value)
     cdef Many *many
@@ -835,7 +881,7 @@ _kept = []  # what C keeps pointers to
 
 def method(row):
     """The method of a primitive with one or two operands: in C, if it has a kernel."""
-    cdef int kernel = KERNELS.get(row, AE_none)
+    cdef int kernel = kernel_of(row)
     if kernel == AE_none:
         return value.named(row.name, row, lambda *operands: row(*operands))
     operands = "$self, /" if row.arity == 1 else "$self, other, /"

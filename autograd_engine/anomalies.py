@@ -95,7 +95,7 @@ def _described(operands: Sequence[Any], info: Info | None) -> str:
     if len(operands) > _SHOWN:
         lines.append(f"... and {len(operands) - _SHOWN} more operands")
     if info and info.scope:
-        lines.append(f"in {', '.join(info.scope)}")
+        lines.append(f"in {', '.join(_scope(operands, info.scope))}")
     if info and info.origin:
         file, line = info.origin
         source = linecache.getline(file, line).strip()
@@ -103,6 +103,13 @@ def _described(operands: Sequence[Any], info: Info | None) -> str:
     elif operands:
         lines.append("made outside detect_anomaly; put the forward pass into it to see its line")
     return "".join(f"\n  {line}" for line in lines)
+
+
+def _scope(operands: Sequence[Any], scope: tuple[str, ...]) -> tuple[str, ...]:
+    """The scope of an operation; an operand's that goes deeper: a weight knows its neuron."""
+    infos = [x._info for x in operands if not isinstance(x, float) and x._info]
+    deeper = [info.scope for info in infos if info.scope[: len(scope)] == scope]
+    return max([scope, *deeper], key=len)
 
 
 def _named(x: Any) -> str:

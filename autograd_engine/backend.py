@@ -11,8 +11,6 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from autograd_engine.rows import NaryPrimitive, Primitive
-
 __all__ = ["Value", "assemble", "backend", "topological_order"]
 
 _wanted = os.environ.get("AUTOGRAD_ENGINE_BACKEND", "")
@@ -46,5 +44,4 @@ else:
     Value, assemble = _native.Value, _native.assemble
     topological_order = _native.topological_order
     # `exp(v)` and `dot(w, x)` are calls of rows: these go straight to C as well
-    for _row, _call in ((Primitive, _native.call), (NaryPrimitive, _native.call_sequences)):
-        setattr(_row, "__call__", _call)  # noqa: B010 (the type checker sees a method)
+    _native.take_calls_of_rows()

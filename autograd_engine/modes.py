@@ -58,8 +58,10 @@ class Mode:
 
     def same(self, other: Mode) -> bool:
         """Whether both mean the same, whatever held before."""
+        if self is other:  # nearly always
+            return True
         mine = self.records, self.detects, self.info
-        return self is other or mine == (other.records, other.detects, other.info)
+        return mine == (other.records, other.detects, other.info)
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -234,9 +236,14 @@ class named_scope(_Manager):
         if not name:
             raise ValueError("named_scope: the name is empty")
         self._name = name
+        self._last = Mode(), Mode()  # the outer mode last met, and the one inside it
 
     def _inside(self, outer: Mode) -> Mode:
-        return _scoped(outer, self._name)
+        known, inside = self._last
+        if outer is not known:
+            inside = _scoped(outer, self._name)
+            self._last = outer, inside
+        return inside
 
 
 @functools.lru_cache(maxsize=4096)

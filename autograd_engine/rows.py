@@ -66,6 +66,8 @@ class Primitive:
         The row as written: signature, docstring and, unless it is elementary, the primal.
     derivatives : tuple of functions
         One `d(z, *operands)` per operand, the local derivative dz/d(operand).
+    slopes : tuple of float
+        The local derivatives where all are constants; else ().
     elementary : Elementary or None
         Where to find the primal of an elementary row on floats (`math.exp`) and on arrays.
     domain : tuple of (low, high)
@@ -90,6 +92,8 @@ class Primitive:
         functools.update_wrapper(self, self.function)  # so that help() and doctest see the row
         self.name, self.arity = self.function.__name__, len(derivatives)
         self.derivatives = tuple(d if callable(d) else _constant(float(d)) for d in derivatives)
+        constants = [float(d) for d in derivatives if not callable(d)]  # x + y: nodes share them
+        self.slopes = tuple(constants) if len(constants) == len(derivatives) else ()
         self._of_ours = self.function.__module__ == _OURS  # tested, so not checked at every call
         self.symbol, self.analytic = symbol or self.name, analytic
         self.latex = latex or _default_latex(self.name, self.arity)

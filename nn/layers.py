@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
@@ -67,22 +68,26 @@ class Neuron(Module):
 
     def __call__(self, x: Sequence[Any]) -> Value:
         """The activation for the inputs x (nin,), numbers or Values."""
-        if len(x) != len(self.w):
-            raise ValueError(f"Neuron: expected {len(self.w)} inputs, got {len(x)}")
-        z = dot(self.w, x)
-        if self.b is not None:
-            z = z + self.b
-        result: Value = self._activate(z)
-        return result
+        return _activations([self], x)[0]
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.w)}, {self.activation})"
 
 
+def _activations(neurons: Sequence[Neuron], x: Sequence[Any]) -> list[Value]:
+    """activation(w . x + b) of each neuron; one loop for all, because it is where time goes."""
+    nin = len(neurons[0].w)
+    if len(x) != nin:
+        raise ValueError(f"Neuron: expected {nin} inputs, got {len(x)}")
+    return [n._activate(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
+
+
 class Layer(Module):
     """nout neurons side by side on the same nin inputs; keywords go to each Neuron.
 
-    Called on x (nin,), it returns a list of nout Values, or the one Value when nout is 1.
+    Called on x (nin,), it returns a list of nout Values, or the one Value when nout is 1. In named
+    scopes the weights of neuron 3 are in "neuron 3" of the layer, and what is computed from them in
+    the layer itself: entering a scope for each neuron took as long as all the arithmetic.
     """
 
     def __init__(self, nin: int, nout: int, *, rng: Rng = None, **neuron: Any) -> None:
@@ -116,11 +121,7 @@ class Layer(Module):
 
     def outputs(self, x: Sequence[Any]) -> list[Value]:
         """The list of all outputs, also when there is only one."""
-        result = []
-        for i, neuron in enumerate(self.neurons):
-            with named_scope(f"neuron {i}"):
-                result.append(neuron(x))
-        return result
+        return _activations(self.neurons, x)
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """The outputs for the inputs x (nin,)."""
@@ -178,7 +179,7 @@ class MLP(Module):
         self.layers = []
         for i, (n, width) in enumerate(zip(sizes, nouts, strict=False)):
             last = i == len(nouts) - 1
-            with named_scope(f"layer {i}"):
+            with _layer_scope(i):
                 self.layers.append(
                     Layer(n, width, activation=output if last else activation, bias=bias, rng=rng)
                 )
@@ -212,7 +213,7 @@ class MLP(Module):
                     f"MLP: layer {i} has weights for {len(rows[0])} inputs, "
                     f"but layer {i - 1} has {len(weights[i - 1])} neurons"
                 )
-            with named_scope(f"layer {i}"):
+            with _layer_scope(i):
                 function = output if i == len(weights) - 1 else activation
                 bias = None if biases is None else biases[i]
                 model.layers.append(Layer.from_weights(rows, bias, activation=function))
@@ -221,7 +222,7 @@ class MLP(Module):
     def __call__(self, x: Sequence[Any]) -> Any:
         """The outputs for the inputs x (nin,): a list, or the one Value when there is one."""
         for i, layer in enumerate(self.layers):
-            with named_scope(f"layer {i}"):
+            with _layer_scope(i):
                 x = layer.outputs(x)
         return x[0] if len(x) == 1 else x
 
@@ -229,6 +230,11 @@ class MLP(Module):
         first = len(self.layers[0].neurons[0].w)
         parts = [f"{len(layer.neurons)} {layer.neurons[0].activation}" for layer in self.layers]
         return f"MLP({first} -> {' -> '.join(parts)}), {len(self.parameters())} parameters"
+
+
+@functools.cache
+def _layer_scope(i: int) -> named_scope:
+    return named_scope(f"layer {i}")
 
 
 def _identity(z: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autograd_engine import Value, no_grad
@@ -35,14 +35,11 @@ class Module:
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """(path, parameter) in the order of definition; a shared parameter comes once."""
-        found: dict[int, tuple[str, Value]] = {}
-        for path, parameter in _parameters_in("", vars(self), {id(self)}):
-            found.setdefault(id(parameter), (path, parameter))
-        return list(found.values())
+        return [(".".join(map(str, (*path, name))), x) for path, name, x in _parameters_of(self)]
 
     def parameters(self) -> list[Value]:
-        """All parameters, in the order of definition."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """All parameters, in the order of definition; a shared parameter comes once."""
+        return [x for _, _, x in _parameters_of(self)]
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, before the next `backward`."""
@@ -66,22 +63,31 @@ class Module:
             return [_floats(self(row)) for row in matrix(X, "predict: X")]
 
 
-def _parameters_in(path: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    """The leaves below a part; a result that somebody stored in a module is no parameter."""
-    if isinstance(part, Value):
-        if not part._prev:
-            yield path, part
-        return
-    if isinstance(part, Module):
-        if id(part) in seen:  # a module may know its parent
-            return
-        seen.add(id(part))
-        part = vars(part)
-    if isinstance(part, list | tuple):
-        part = dict(enumerate(part))
-    if isinstance(part, dict):
-        for key, element in part.items():
-            yield from _parameters_in(f"{path}.{key}" if path else str(key), element, seen)
+_Path = tuple[Any, ...]
+_Place = tuple[_Path, Any, Value]  # path to the list or module, name in there, parameter
+
+
+def _parameters_of(module: Module) -> Iterable[_Place]:
+    """Each parameter, at the first place where it is found."""
+    found: dict[int, _Place] = {}
+    _search((), vars(module).items(), {id(module)}, found)
+    return found.values()
+
+
+def _search(path: _Path, parts: Iterable[Any], seen: set[int], found: dict[int, _Place]) -> None:
+    """Note the leaves among (name, part); a result that somebody stored there is no parameter."""
+    for name, part in parts:
+        if isinstance(part, Value):
+            if not part._op:
+                found.setdefault(id(part), (path, name, part))
+        elif isinstance(part, Module):
+            if id(part) not in seen:  # a module may know its parent
+                seen.add(id(part))
+                _search((*path, name), vars(part).items(), seen, found)
+        elif isinstance(part, dict):
+            _search((*path, name), part.items(), seen, found)
+        elif isinstance(part, (list, tuple)):
+            _search((*path, name), enumerate(part), seen, found)
 
 
 def _floats(output: Any) -> Any:
