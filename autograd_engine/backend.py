@@ -11,6 +11,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from autograd_engine.rows import Primitive
+
 __all__ = ["Value", "assemble", "backend", "topological_order"]
 
 _wanted = os.environ.get("AUTOGRAD_ENGINE_BACKEND", "")
@@ -27,6 +29,8 @@ backend = "python"
 if _wanted != "python":
     try:
         _native: Any = importlib.import_module("autograd_engine._native")
+        if _native.Primitive is not Primitive:
+            raise ImportError("the native engine cannot be imported twice in one process")
         backend = "native"
     except ImportError as error:
         if _wanted == "native":
@@ -38,7 +42,9 @@ if _wanted != "python":
         if not isinstance(error, ModuleNotFoundError):  # it is there, but does not load
             warnings.warn(f"using the Python engine: {error}", RuntimeWarning, stacklevel=2)
 
-if TYPE_CHECKING or backend == "python":
+if TYPE_CHECKING:
+    from autograd_engine._native import Value, assemble, topological_order
+elif backend == "python":
     from autograd_engine.value import Value, assemble, topological_order
 else:
     Value, assemble = _native.Value, _native.assemble

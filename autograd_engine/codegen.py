@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ class _Fold:
 
 def _fold(step: Callable[[Any, Any], Any], elements: Iterable[Any]) -> Expression:
     (element,) = elements
-    total = Expression("total")
+    total = Expression("$total")
     return Expression("", _Fold(total), (element, step(total, element)))
 
 
@@ -67,9 +68,23 @@ class _Recorded(Namespace):
         return row
 
 
+def _no_fold(*xs: Any, **options: Any) -> Any:
+    raise ValueError("codegen: fold a sequence with functools.reduce, as in reduce(maximum, xs)")
+
+
 RECORDED = _Recorded(
     _rows_call_kernels,
-    {"functools": SimpleNamespace(reduce=_fold), "len": lambda xs: Expression("(double)n")},
+    {
+        "functools": SimpleNamespace(reduce=_fold),
+        "len": lambda xs: Expression("(double)n"),
+        **dict.fromkeys(("enumerate", "max", "min", "reversed", "sorted"), _no_fold),
+    },
+)
+
+# What C99 has under the names of Python's `math`.
+_C = frozenset(
+    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 fabs fmod hypot "
+    "lgamma log log10 log1p log2 pow sin sinh sqrt tan tanh trunc".split()
 )
 
 
@@ -107,7 +122,7 @@ def _varies(x: Any) -> bool:
     """Whether an expression is another one in each round of a loop."""
     if not isinstance(x, Expression) or isinstance(x.operation, _Fold):
         return False
-    return x.name == "total" or x.name.endswith("[i]") or any(map(_varies, x.operands))
+    return x.name == "$total" or x.name.endswith("[i]") or any(map(_varies, x.operands))
 
 
 class _Body:
@@ -151,7 +166,7 @@ class _Body:
         self.lines.append("i = 0;")
         name = self._keep(key, "double", element)
         self.lines.append("for (i = 1; i < n; i++)")
-        self.lines.append(f"    {name} = {_bare(step.replace('total', name))};")
+        self.lines.append(f"    {name} = {_bare(re.sub(r'[$]total', name, step))};")
 
 
 def _bare(text: str) -> str:
@@ -170,6 +185,8 @@ class _Kernel:
     def __init__(self, row: Primitive) -> None:
         self.row, self.nary = row, isinstance(row, NaryPrimitive)
         self.names = row.function.__code__.co_varnames[: row.arity]
+        if taken := {"d", "double", "i", "n", "z"} & set(self.names):
+            raise ValueError(f"codegen: {row.name}: call the operand {min(taken)} something else")
         make: Callable[[str], Any] = _Sequence if self.nary else Expression
         self.operands = list(map(make, self.names))
         self.parameters = ("ptrdiff_t n, " if self.nary else "") + ", ".join(
@@ -199,7 +216,7 @@ class _Kernel:
         if self.row is primitives.where:
             return "c != 0.0 ? x : y"
         name = form.on_floats.__name__  # math calls the functions of C by the names of C
-        if getattr(math, name, None) is not form.on_floats:
+        if name not in _C or getattr(math, name, None) is not form.on_floats:
             raise ValueError(f"codegen: {self.row.name} names no function of C: {form.on_floats}")
         return f"{name}({', '.join(self.names)})"
 
@@ -213,6 +230,8 @@ class _Kernel:
         return [*body.lines, "for (i = 0; i < n; i++)", f"    d[i] = {text};"]
 
     def _returned(self, result: Any) -> list[str]:
+        if _varies(result):
+            _no_fold()
         body = _Body(result)
         text = _bare(body.text(result))
         return [*body.lines, f"return {text};"]

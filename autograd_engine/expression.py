@@ -92,6 +92,9 @@ class Expression:
     def __neg__(self) -> Expression:
         return Expression("", primitives.neg, (self,))
 
+    def __pos__(self) -> Expression:
+        return self
+
     def __abs__(self) -> Expression:
         return Expression("", primitives.abs, (self,))
 
@@ -114,7 +117,10 @@ class Expression:
             return self.name
         sign = INFIX.get(self.operation) or COMPARISONS.get(self.operation)
         if sign:
-            return f" {sign} ".join(map(_in_parentheses, self.operands))
+            left, right = map(_in_parentheses, self.operands)
+            if sign == "**" and left.startswith("-"):
+                left = f"({left})"  # Python reads -2.0 ** x as -(2.0 ** x)
+            return f"{left} {sign} {right}"
         if self.operation is primitives.neg:
             return f"-{_in_parentheses(self.operands[0])}"
         return f"{self.operation.name}({', '.join(map(repr, self.operands))})"
@@ -123,7 +129,5 @@ class Expression:
 def _in_parentheses(operand: Any) -> str:
     """The operand of an operator: in parentheses when it is itself written with one."""
     operation = getattr(operand, "operation", None)
-    bare = operation is None or not (
-        operation in INFIX or operation in COMPARISONS or operation is primitives.neg
-    )
-    return repr(operand) if bare else f"({operand!r})"
+    infix = operation in INFIX or operation in COMPARISONS or operation is primitives.neg
+    return f"({operand!r})" if infix else repr(operand)

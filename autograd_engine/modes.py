@@ -235,7 +235,7 @@ class named_scope(_Manager):
             raise TypeError(f"named_scope: the name must be a string, got {name!r}")
         if not name:
             raise ValueError("named_scope: the name is empty")
-        self._name = name
+        self._name = str.__str__(name)  # without what a subclass of str may carry
         self._last = Mode(), Mode()  # the outer mode last met, and the one inside it
 
     def _inside(self, outer: Mode) -> Mode:

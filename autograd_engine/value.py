@@ -169,7 +169,7 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
     """The method of a primitive with one operand, such as `value.tanh()`."""
     primal, (by_operand,) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
 
-    def method(self: Value) -> Value:
+    def method(self: Value, /) -> Value:
         x = self._number
         try:
             z = primal(x)
@@ -185,7 +185,7 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
 
 def binary(row: Primitive) -> Callable[[Value, Any], Any]:
     """The method of a primitive with two operands, such as `value.maximum(other)`."""
-    return named(row.name, row, lambda self, other: row(self, other))
+    return named(row.name, row, lambda self, other, /: row(self, other))
 
 
 def named(name: str, row: Primitive, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -372,6 +372,7 @@ class Value:
     def label(self, label: str) -> None:
         if not isinstance(label, str):
             raise TypeError(f"Value: the label must be a string, got {label!r}")
+        label = str.__str__(label)  # a subclass of str could refer to this node
         self._info = (self._info or Info())._replace(label=label)
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from autograd_engine import Value, value
+from autograd_engine import value
 from autograd_engine.registry import ALIASES, TABLE
 
 collect_ignore = ["benchmarks"]  # they run by command, and need the extra `bench`
@@ -28,7 +29,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 def _same_rows() -> Iterator[None]:
     """Rows, aliases and methods that a test adds, replaces or takes away do not outlive it."""
     rows, aliases = dict(TABLE), dict(ALIASES)
-    attributes = {engine: dict(vars(engine)) for engine in {Value, value.Value}}
+    native = sys.modules.get("autograd_engine._native", value)
+    attributes = {engine: dict(vars(engine)) for engine in {native.Value, value.Value}}
     yield
     for table, before in ((TABLE, rows), (ALIASES, aliases)):
         table.clear()

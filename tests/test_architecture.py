@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import re
 import statistics
 import tokenize
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import autograd_engine
-from autograd_engine import primitives, rows, value
+from autograd_engine import primitives, rows, stubgen, value
 from autograd_engine.registry import TABLE
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "autograd_engine").glob("*.py"), *(ROOT / "nn").glob("*.py")])
+CYTHON = [p for p in sorted((ROOT / "autograd_engine").iterdir()) if p.suffix in (".pyx", ".pxi")]
 ARROWS = {
     "errors": set(),
     "modes": set(),
@@ -27,8 +29,9 @@ ARROWS = {
     "primitives": {"registry", "rows"},
     "anomalies": {"errors", "modes", "rows"},
     "value": {"anomalies", "conversion", "modes", "primitives", "registry", "rows"},
-    "backend": {"rows", "value"},
+    "backend": {"_native", "rows", "value"},
     "expression": {"conversion", "primitives", "rows"},
+    "stubgen": {"primitives", "registry", "rows", "value"},
     "codegen": {"expression", "primitives", "registry", "rows"},
     "copying": {"backend", "modes", "rows"},
     "numpy_bridge": {"backend", "conversion", "registry"},
@@ -104,6 +107,18 @@ def test_the_core_stays_small() -> None:
 def test_a_module_has_one_job(path: Path) -> None:
     if path.stem not in ("primitives", "value"):  # these two have a budget of their own
         assert len(code_lines(path.read_text())) <= 250
+
+
+@pytest.mark.parametrize("path", CYTHON, ids=lambda path: path.name)
+def test_a_file_of_cython_stays_readable(path: Path) -> None:
+    code = re.sub(r'"""[\s\S]*?"""', "", path.read_text())
+    lines = [line for line in code.splitlines() if line.strip() and line.strip()[0] != "#"]
+    assert 50 < len(lines) <= 500
+
+
+def test_the_stub_of_the_native_engine_is_up_to_date() -> None:
+    message = "run `python -m autograd_engine.stubgen`"
+    assert stubgen.STUB.read_text() == stubgen.stub(), message
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)

@@ -330,6 +330,47 @@ def test_another_engine_is_an_import_error_with_the_remedy(name: str) -> None:
     assert "unset the variable" in last
 
 
+MISSING = "import sys; sys.modules['autograd_engine._native'] = None; "
+BROKEN = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Broken(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "autograd_engine._native":
+            raise ImportError("undefined symbol: PyOldName")
+
+sys.meta_path.insert(0, Broken())
+"""
+
+
+def test_where_no_native_engine_was_built_python_does_the_work() -> None:
+    program = MISSING + "import autograd_engine as ae; print(ae.backend, ae.exp(ae.Value(0.0)))"
+    result = run(program, AUTOGRAD_ENGINE_BACKEND="")
+    assert (result.stdout, result.stderr) == ("python Value(data=1.0, grad=0.0)\n", "")
+
+
+def test_the_native_engine_asked_for_but_missing_is_an_error_with_the_remedy() -> None:
+    result = run(MISSING + "import autograd_engine", AUTOGRAD_ENGINE_BACKEND="native")
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: AUTOGRAD_ENGINE_BACKEND=native: the native engine is not")
+    assert "C compiler" in last
+    assert "pip install" in last
+
+
+def test_a_native_engine_that_does_not_load_is_a_warning() -> None:
+    program = BROKEN + "import autograd_engine as ae; print(ae.backend)"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "AUTOGRAD_ENGINE_BACKEND": ""},
+    )
+    assert result.stdout == "python\n"
+    assert "RuntimeWarning: using the Python engine: undefined symbol: PyOldName" in result.stderr
+
+
 HEAVY = ("numpy", "graphviz", "matplotlib", "tqdm", "nn")
 
 
@@ -421,6 +462,6 @@ def test_plus_gives_the_value_itself() -> None:
 
 
 def test_the_users_line_is_found_before_numpy_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "numpy")
+    monkeypatch.delitem(sys.modules, "numpy", raising=False)
     file, line = users_line()
     assert (file, type(line)) == (__file__, int)
