@@ -110,7 +110,7 @@ cdef inline int append(Nodes *nodes, PyObject *node) except -1:
 
 
 cdef void shrink(Nodes *nodes) noexcept:
-    """Keep at most 8 MB for the next time: new memory costs more than what is done with it."""
+    """Free a list that takes more than 8 MB."""
     if nodes.capacity > KEPT:
         PyMem_Free(nodes.items)
         nodes.items, nodes.capacity = NULL, 0
@@ -141,7 +141,6 @@ cdef int walk(PyObject *root, bint leaves) except -1:
             else:
                 append(&order, operand)
         if path.count == 0:
-            shrink(&path)
             return 0
         place = <size_t> path.items[path.count - 1]
         node = <PyObject *> (place & ~(<size_t> 3))
@@ -229,5 +228,4 @@ def topological_order(root, seen=None):
     walk(<PyObject *> root, True)
     for i in range(order.count):
         found.append(<object> order.items[i])
-    shrink(&order)
     return found

@@ -71,18 +71,30 @@ current_mode: Callable[[], Mode] = MODE.get
 class _Manager(ContextDecorator, ABC):
     """A `with` block or decorator that changes the mode.
 
-    It has no state of its own, so one object may serve many threads, and be entered inside itself.
+    It has no state of its own, so one object may serve many threads, and be entered inside itself;
+    only the last pair of outer mode and mode inside is remembered, for speed.
     """
+
+    _last: tuple[Mode | None, Mode | None] = (None, None)
 
     @abstractmethod
     def _inside(self, outer: Mode) -> Mode:
         """The mode of the block, when `outer` holds around it."""
 
     def __enter__(self) -> None:
-        MODE.set(self._inside(current_mode()))
+        outer = current_mode()
+        known, inside = self._last
+        if inside is None or outer is not known:
+            inside = self._inside(outer)
+            self._last = outer, inside
+        MODE.set(inside)
 
     def __exit__(self, *error: object) -> None:
         mode = current_mode()
+        known, inside = self._last
+        if inside is mode and known is not None and known is mode.outer:
+            MODE.set(known)
+            return
         if mode.outer is not None and self._inside(mode.outer).same(mode):
             MODE.set(mode.outer)
             return
@@ -236,14 +248,9 @@ class named_scope(_Manager):
         if not name:
             raise ValueError("named_scope: the name is empty")
         self._name = str.__str__(name)  # without what a subclass of str may carry
-        self._last = Mode(), Mode()  # the outer mode last met, and the one inside it
 
     def _inside(self, outer: Mode) -> Mode:
-        known, inside = self._last
-        if outer is not known:
-            inside = _scoped(outer, self._name)
-            self._last = outer, inside
-        return inside
+        return _scoped(outer, self._name)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -50,10 +50,10 @@ def chain(length: int) -> Value:
 
 def phases(length: int) -> Phases:
     """The times of one chain, the memory warm."""
+    gc.collect()  # before the memory is warmed, for a full collection gives some of it back
     y = chain(length)
     y.backward()
     del y
-    gc.collect()
     start = time.perf_counter()
     y = chain(length)
     made = time.perf_counter()
