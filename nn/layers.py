@@ -260,7 +260,9 @@ def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
             "or a function from Value to Value"
         ) from reason
     name = getattr(function, "__name__", "custom")
-    return (name if getattr(autograd_engine, name, None) is function else "custom"), function
+    if getattr(autograd_engine, name, None) is not function:
+        return "custom", function
+    return name, getattr(Value, name)  # the method is the same operation, with less to ask
 
 
 def _check_size(name: str, size: Any) -> None:

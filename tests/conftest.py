@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,11 @@ settings.register_profile("steady", derandomize=True, deadline=None, max_example
 settings.load_profile("steady")
 
 
+def engines() -> set[Any]:
+    """The classes Value that are loaded, one or two: rows are methods of each."""
+    return {sys.modules.get("autograd_engine._native", value).Value, value.Value}  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test runs in an empty directory of its own: none writes into the checkout."""
@@ -29,8 +35,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 def _same_rows() -> Iterator[None]:
     """Rows, aliases and methods that a test adds, replaces or takes away do not outlive it."""
     rows, aliases = dict(TABLE), dict(ALIASES)
-    native = sys.modules.get("autograd_engine._native", value)
-    attributes = {engine: dict(vars(engine)) for engine in {native.Value, value.Value}}
+    attributes = {engine: dict(vars(engine)) for engine in engines()}
     yield
     for table, before in ((TABLE, rows), (ALIASES, aliases)):
         table.clear()

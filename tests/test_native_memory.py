@@ -1299,7 +1299,9 @@ def test_memory_may_run_out_at_any_allocation() -> None:
 
 # The rows above are for the processes of the tests; in this one they must not be rows of all tests.
 if sys.argv[0] != "-c":
+    from conftest import engines
+
     for name in [name for name, row in TABLE.items() if row.function.__module__ == __name__]:
         row = TABLE.pop(name)
-        for engine in {Value, reference.Value} if not isinstance(row, NaryPrimitive) else ():
+        for engine in engines() if not isinstance(row, NaryPrimitive) else ():
             delattr(engine, name)

@@ -15,6 +15,7 @@ import mpmath
 import numpy as np
 import pytest
 import test_primitives
+from conftest import engines
 
 import autograd_engine as ae
 from autograd_engine import (
@@ -32,7 +33,6 @@ from autograd_engine import (
     primitive,
     relu,
     sigmoid,
-    value,
 )
 from autograd_engine import abs as ae_abs
 from autograd_engine.errors import ExpressionError
@@ -335,7 +335,7 @@ def module_level_cube(x: Any) -> Any:
 
 # It is of use to the next test only, and must not be a row of every other test file.
 del TABLE["module_level_cube"]
-for engine in {Value, value.Value}:
+for engine in engines():
     del engine.module_level_cube  # type: ignore[attr-defined]
 
 
@@ -656,7 +656,7 @@ def test_a_wrong_second_definition_leaves_the_first() -> None:
 def softplus(monkeypatch: pytest.MonkeyPatch) -> Primitive:
     """The table's own softplus taken out; then the row and one export, all at run time."""
     del TABLE["softplus"]
-    for engine in {Value, value.Value}:
+    for engine in engines():
         del engine.softplus  # type: ignore[attr-defined]
 
     @primitive(lambda z, x: sigmoid(x), latex=r"\ln(1 + e^{{{0}}})", analytic=False)
