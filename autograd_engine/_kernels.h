@@ -303,13 +303,13 @@ static inline double ae_hypot(double x, double y)
 
 static inline double ae_hypot_d0(double z, double x, double y)
 {
-    const double t0 = ae_abs(x) == INFINITY;
+    const double t0 = (double)(ae_abs(x) == INFINITY);
     return t0 ? (ae_sign(x) + (y - y)) : ((t0 ? 0.0 : x) / ((z == 0.0) ? INFINITY : z));
 }
 
 static inline double ae_hypot_d1(double z, double x, double y)
 {
-    const double t0 = ae_abs(y) == INFINITY;
+    const double t0 = (double)(ae_abs(y) == INFINITY);
     return t0 ? (ae_sign(y) + (x - x)) : ((t0 ? 0.0 : y) / ((z == 0.0) ? INFINITY : z));
 }
 
@@ -1130,4 +1130,5 @@ enum { AE_none, AE_add, AE_sub, AE_mul, AE_div, AE_pow, AE_neg, AE_square, AE_sq
 
 #define AE_BINARY(F) F(add) F(sub) F(mul) F(div) F(pow) F(hypot) F(maximum) F(minimum) F(exp_difference) F(logaddexp) F(atan2)
 
-#define AE_HASH "a1d01beff39d3571931c7878587ed567c463cf783697a528122dd89624a2e192"
+#define AE_TABLE "bdbc438f"
+#define AE_HASH "1e53edf5a6b792fbda74dfe9e22d025958817045cf4bebed712a93d3c6c2db59"

@@ -1,12 +1,13 @@
 """Made by `python -m autograd_engine.stubgen` from value.py and the table; do not edit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from autograd_engine.modes import Info
 from autograd_engine.rows import Primitive
 
 kernels_hash: str
+table_hash: str
 
 def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]: ...
 def assemble(
@@ -61,13 +62,19 @@ class Value:
     >>> L.backward()
     >>> L.data, a.grad, b.grad
     (8.0, 4.0, 2.0)"""
-    _derivatives: Sequence[float]
-    _grad: float
     _info: Info | None
-    _number: float
-    _operands: tuple[Any, ...]
-    _prev: tuple[Value, ...]
-    _primitive: Primitive | None
+    @property
+    def _derivatives(self) -> Sequence[float]: ...
+    @property
+    def _grad(self) -> float: ...
+    @property
+    def _number(self) -> float: ...
+    @property
+    def _operands(self) -> tuple[Any, ...]: ...
+    @property
+    def _prev(self) -> tuple[Value, ...]: ...
+    @property
+    def _primitive(self) -> Primitive | None: ...
     @staticmethod
     def bind(row: Primitive, operands: tuple[Any, ...]) -> Any: ...
 
@@ -117,7 +124,6 @@ class Value:
     def _op(self) -> str:
         ...
     def __add__(self, other: Any) -> Value: ...
-    def _number_add(self, other: Any) -> Value: ...
     def __sub__(self, other: Any) -> Value: ...
     def __rsub__(self, other: Any) -> Value: ...
     def __mul__(self, other: Any) -> Value: ...
@@ -152,239 +158,237 @@ class Value:
         ...
     def __repr__(self) -> str:
         ...
-    def __getattr__(self, primitive: str) -> Callable[..., Value]:
-        ...
-    def add(self, other: Any) -> Value:
+    def add(self, other: Any, /) -> Value:
         """x + y. Source: G&W, chapter 2."""
         ...
-    def sub(self, other: Any) -> Value:
+    def sub(self, other: Any, /) -> Value:
         """x - y. Source: G&W, chapter 2."""
         ...
-    def mul(self, other: Any) -> Value:
+    def mul(self, other: Any, /) -> Value:
         """x * y. Source: G&W, chapter 2."""
         ...
-    def div(self, other: Any) -> Value:
+    def div(self, other: Any, /) -> Value:
         """x / y. Convention: 1/0 = inf, 0/0 = nan (IEEE 754). Source: G&W, chapter 2."""
         ...
-    def pow(self, other: Any) -> Value:
+    def pow(self, other: Any, /) -> Value:
         """x ** y, a real number or nan.
 
     Convention: (-2) ** 0.5 = nan; d/dx x ** 0 = 0 everywhere; d/dy 0 ** y = 0 for y >= 0; d/dy is
     nan for x < 0, where the power is real only at whole y. Source: DLMF 4.2(iv), 4.7(ii)."""
         ...
-    def power(self, other: Any) -> Value:
+    def power(self, other: Any, /) -> Value:
         """x ** y, a real number or nan.
 
     Convention: (-2) ** 0.5 = nan; d/dx x ** 0 = 0 everywhere; d/dy 0 ** y = 0 for y >= 0; d/dy is
     nan for x < 0, where the power is real only at whole y. Source: DLMF 4.2(iv), 4.7(ii)."""
         ...
-    def neg(self) -> Value:
+    def neg(self, /) -> Value:
         """-x. Source: G&W, chapter 2."""
         ...
-    def square(self) -> Value:
+    def square(self, /) -> Value:
         """x * x. Source: G&W, chapter 2."""
         ...
-    def sqrt(self) -> Value:
+    def sqrt(self, /) -> Value:
         """The square root. Convention: sqrt'(0) = inf, sqrt(-1) = nan. Source: DLMF 4.7(ii).
 
     The 0.0 in the derivative turns sqrt(-0.0) = -0.0 into 0.0, so that its sign is right there too."""
         ...
-    def cbrt(self) -> Value:
+    def cbrt(self, /) -> Value:
         """The cube root, real also for x < 0. Convention: cbrt'(0) = inf. Source: DLMF 4.7(ii)."""
         ...
-    def hypot(self, other: Any) -> Value:
+    def hypot(self, other: Any, /) -> Value:
         """sqrt(x * x + y * y) without overflow. Convention: both derivatives are 0 at (0, 0).
 
     hypot(inf, nan) = inf (IEEE 754), with derivative nan, as where both operands are infinite.
     Source: G&W, chapter 2 (chain rule)."""
         ...
-    def sign(self) -> Value:
+    def sign(self, /) -> Value:
         """-1, 0 or 1. Convention: sign(0) = sign'(0) = 0, sign(nan) = nan. Source: G&W, chapter 14."""
         ...
-    def heaviside(self) -> Value:
+    def heaviside(self, /) -> Value:
         """1 where x > 0, else 0. Convention: heaviside(0) = heaviside'(0) = 0, nan stays nan.
 
     Source: DLMF 1.16(iv)."""
         ...
-    def abs(self) -> Value:
+    def abs(self, /) -> Value:
         """|x|. Convention: |x|'(0) = 0. Source: G&W, chapter 14."""
         ...
-    def absolute(self) -> Value:
+    def absolute(self, /) -> Value:
         """|x|. Convention: |x|'(0) = 0. Source: G&W, chapter 14."""
         ...
-    def maximum(self, other: Any) -> Value:
+    def maximum(self, other: Any, /) -> Value:
         """The larger. Convention: a tie halves the derivative, nan wins. Source: G&W, chapter 14."""
         ...
-    def minimum(self, other: Any) -> Value:
+    def minimum(self, other: Any, /) -> Value:
         """The smaller. Convention: a tie halves the derivative, nan wins. Source: G&W, chapter 14."""
         ...
-    def exp(self) -> Value:
+    def exp(self, /) -> Value:
         """e ** x. Convention: exp(1000) = inf. Source: DLMF 4.7(ii)."""
         ...
-    def expm1(self) -> Value:
+    def expm1(self, /) -> Value:
         """exp(x) - 1, accurate for small x. Convention: expm1(1000) = inf. Source: DLMF 4.7(ii)."""
         ...
-    def log(self) -> Value:
+    def log(self, /) -> Value:
         """The natural logarithm. Convention: log(0) = -inf, log(-1) = nan, derivative 1/x everywhere.
 
     Source: DLMF 4.7(i)."""
         ...
-    def log1p(self) -> Value:
+    def log1p(self, /) -> Value:
         """log(1 + x), accurate for small x.
 
     Convention: log1p(-1) = -inf, log1p(-2) = nan, derivative 1 / (1 + x) everywhere.
     Source: DLMF 4.7(i)."""
         ...
-    def log2(self) -> Value:
+    def log2(self, /) -> Value:
         """The logarithm to base 2. Convention: as in log. Source: DLMF 4.2(ii), 4.7(i)."""
         ...
-    def log10(self) -> Value:
+    def log10(self, /) -> Value:
         """The logarithm to base 10. Convention: as in log. Source: DLMF 4.2(ii), 4.7(i)."""
         ...
-    def exp_difference(self, other: Any) -> Value:
+    def exp_difference(self, other: Any, /) -> Value:
         """exp(x - y) in one node; `softmax` is made of these. Source: DLMF 4.7(ii)."""
         ...
-    def logaddexp(self, other: Any) -> Value:
+    def logaddexp(self, other: Any, /) -> Value:
         """log(exp(x) + exp(y)) without overflow.
 
     Convention: the derivatives are nan where both operands are the same infinity.
     Source: Blanchard, Higham & Higham, see logsumexp."""
         ...
-    def sin(self) -> Value:
+    def sin(self, /) -> Value:
         """The sine of x radians. Convention: sin(inf) = nan. Source: DLMF 4.20(i)."""
         ...
-    def cos(self) -> Value:
+    def cos(self, /) -> Value:
         """The cosine of x radians. Convention: cos(inf) = nan. Source: DLMF 4.20(i)."""
         ...
-    def tan(self) -> Value:
+    def tan(self, /) -> Value:
         """The tangent of x radians. Convention: tan(inf) = nan. Source: DLMF 4.20(i)."""
         ...
-    def asin(self) -> Value:
+    def asin(self, /) -> Value:
         """The inverse sine, in [-pi/2, pi/2]. Convention: asin'(+-1) = inf, asin(2) = nan.
 
     Source: DLMF 4.24(ii)."""
         ...
-    def arcsin(self) -> Value:
+    def arcsin(self, /) -> Value:
         """The inverse sine, in [-pi/2, pi/2]. Convention: asin'(+-1) = inf, asin(2) = nan.
 
     Source: DLMF 4.24(ii)."""
         ...
-    def acos(self) -> Value:
+    def acos(self, /) -> Value:
         """The inverse cosine, in [0, pi]. Convention: acos'(+-1) = -inf, acos(2) = nan.
 
     Source: DLMF 4.24(ii)."""
         ...
-    def arccos(self) -> Value:
+    def arccos(self, /) -> Value:
         """The inverse cosine, in [0, pi]. Convention: acos'(+-1) = -inf, acos(2) = nan.
 
     Source: DLMF 4.24(ii)."""
         ...
-    def atan(self) -> Value:
+    def atan(self, /) -> Value:
         """The inverse tangent, in [-pi/2, pi/2]. Source: DLMF 4.24(ii)."""
         ...
-    def arctan(self) -> Value:
+    def arctan(self, /) -> Value:
         """The inverse tangent, in [-pi/2, pi/2]. Source: DLMF 4.24(ii)."""
         ...
-    def atan2(self, other: Any) -> Value:
+    def atan2(self, other: Any, /) -> Value:
         """The angle of the point (x, y), in [-pi, pi].
 
     Convention: both derivatives are 0 at (0, 0); the one by the other operand is nan where an
     operand is infinite. Source: DLMF 1.9(i), 4.24(ii)."""
         ...
-    def arctan2(self, other: Any) -> Value:
+    def arctan2(self, other: Any, /) -> Value:
         """The angle of the point (x, y), in [-pi, pi].
 
     Convention: both derivatives are 0 at (0, 0); the one by the other operand is nan where an
     operand is infinite. Source: DLMF 1.9(i), 4.24(ii)."""
         ...
-    def sinh(self) -> Value:
+    def sinh(self, /) -> Value:
         """The hyperbolic sine. Convention: sinh(-1000) = -inf. Source: DLMF 4.34."""
         ...
-    def cosh(self) -> Value:
+    def cosh(self, /) -> Value:
         """The hyperbolic cosine. Convention: cosh(-1000) = inf. Source: DLMF 4.34."""
         ...
-    def tanh(self) -> Value:
+    def tanh(self, /) -> Value:
         """The hyperbolic tangent; its derivative has an absolute error of 1e-16. Source: DLMF 4.34."""
         ...
-    def asinh(self) -> Value:
+    def asinh(self, /) -> Value:
         """The inverse hyperbolic sine. Source: DLMF 4.38(ii)."""
         ...
-    def arcsinh(self) -> Value:
+    def arcsinh(self, /) -> Value:
         """The inverse hyperbolic sine. Source: DLMF 4.38(ii)."""
         ...
-    def acosh(self) -> Value:
+    def acosh(self, /) -> Value:
         """The inverse hyperbolic cosine. Convention: acosh'(1) = inf, acosh(0) = nan.
 
     Source: DLMF 4.38(ii)."""
         ...
-    def arccosh(self) -> Value:
+    def arccosh(self, /) -> Value:
         """The inverse hyperbolic cosine. Convention: acosh'(1) = inf, acosh(0) = nan.
 
     Source: DLMF 4.38(ii)."""
         ...
-    def atanh(self) -> Value:
+    def atanh(self, /) -> Value:
         """The inverse hyperbolic tangent.
 
     Convention: atanh'(+-1) = inf, atanh(2) = nan, derivative 1 / (1 - x * x) everywhere.
     Source: DLMF 4.38(ii)."""
         ...
-    def arctanh(self) -> Value:
+    def arctanh(self, /) -> Value:
         """The inverse hyperbolic tangent.
 
     Convention: atanh'(+-1) = inf, atanh(2) = nan, derivative 1 / (1 - x * x) everywhere.
     Source: DLMF 4.38(ii)."""
         ...
-    def erf(self) -> Value:
+    def erf(self, /) -> Value:
         """2 / sqrt(pi) * the integral of exp(-t * t) from 0 to x. Source: DLMF 7.2(i)."""
         ...
-    def sigmoid(self) -> Value:
+    def sigmoid(self, /) -> Value:
         """1 / (1 + exp(-x)), in a form where nothing overflows: only exp(-|x|) <= 1 is computed.
 
     The derivative, from the result alone, has an absolute error of 1e-16.
     Source: G&W, chapter 3 (chain rule on the definition)."""
         ...
-    def softplus(self) -> Value:
+    def softplus(self, /) -> Value:
         """log(1 + exp(x)), accurate at +-1000: only exp(-|x|) <= 1 is computed.
 
     Source: Dugas et al., Incorporating second-order functional knowledge for better option pricing,
     NIPS 2000."""
         ...
-    def relu(self) -> Value:
+    def relu(self, /) -> Value:
         """max(0, x), the rectified linear unit. Convention: relu'(0) = 0, relu(nan) = nan.
 
     Source: Glorot, Bordes & Bengio, Deep sparse rectifier neural networks, AISTATS 2011."""
         ...
-    def leaky_relu(self) -> Value:
+    def leaky_relu(self, /) -> Value:
         """x where x > 0, else 0.01 * x. Convention: leaky_relu'(0) = 0.01.
 
     For another slope write maximum(x, slope * x). Source: Maas, Hannun & Ng, Rectifier
     nonlinearities improve neural network acoustic models, ICML 2013."""
         ...
-    def elu(self) -> Value:
+    def elu(self, /) -> Value:
         """x where x > 0, else exp(x) - 1. Convention: elu'(0) = 1, elu''(0) = 0.
 
     Source: Clevert, Unterthiner & Hochreiter, Fast and accurate deep network learning by
     exponential linear units, ICLR 2016."""
         ...
-    def gelu(self) -> Value:
+    def gelu(self, /) -> Value:
         """x times the standard normal distribution function of x, exact; absolute error 1e-16 * |x|.
 
     Convention: gelu(-inf) = 0. Source: Hendrycks & Gimpel, Gaussian error linear units,
     arXiv:1606.08415 (2016)."""
         ...
-    def silu(self) -> Value:
+    def silu(self, /) -> Value:
         """x * sigmoid(x), also called swish. Convention: silu(-inf) = 0.
 
     Source: Elfwing, Uchibe & Doya, Sigmoid-weighted linear units for neural network function
     approximation in reinforcement learning, Neural Networks 107 (2018)."""
         ...
-    def swish(self) -> Value:
+    def swish(self, /) -> Value:
         """x * sigmoid(x), also called swish. Convention: silu(-inf) = 0.
 
     Source: Elfwing, Uchibe & Doya, Sigmoid-weighted linear units for neural network function
     approximation in reinforcement learning, Neural Networks 107 (2018)."""
         ...
-    def mish(self) -> Value:
+    def mish(self, /) -> Value:
         """x * tanh(softplus(x)). Convention: mish(-inf) = 0.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020."""

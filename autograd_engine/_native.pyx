@@ -18,8 +18,9 @@ operands it refers to one primitive, which lives as long as the program anyway, 
 holds strings and ints. Nobody can add another reference: Value has no `__dict__`, and no
 subclasses, whose instances would have one.
 
-Everything here runs while it holds the interpreter's lock, and `backward` runs no Python code, so
-that a backward pass happens at once for other threads and for Ctrl-C, which comes after it.
+Everything here runs while it holds the interpreter's lock, and `backward` runs no Python code
+(except under `detect_anomaly`), so that a backward pass happens at once for other threads and for
+Ctrl-C, which comes after it.
 """
 
 cimport cython
@@ -33,7 +34,9 @@ from cpython.object cimport (
 )
 from cpython.tuple cimport PyTuple_CheckExact
 
-import gc
+import math
+import os
+import sys
 from numbers import Real
 
 from autograd_engine import modes, value
@@ -51,6 +54,7 @@ cdef extern from "_kernels.h":
         void (*run)(Py_ssize_t n, const double *x, double *z, double *d) noexcept
     const ae_kernel *AE_KERNELS
     const char *AE_HASH
+    const char *AE_TABLE
     int AE_none, AE_COUNT, AE_add, AE_sub, AE_mul, AE_div, AE_pow, AE_neg, AE_abs
 
 cdef extern from *:
@@ -66,6 +70,7 @@ cdef extern from *:
     AE_BINARY(AE_METHOD_2)
     #define AE_ENTRY_1(row) [AE_##row] = {#row, ae_method_##row, METH_NOARGS, NULL},
     #define AE_ENTRY_2(row) [AE_##row] = {#row, ae_method_##row, METH_O, NULL},
+    typedef char ae_kernels_fit_in_a_mark[AE_COUNT <= 0xFF ? 1 : -1];
     static PyMethodDef AE_METHODS[AE_COUNT] = {AE_UNARY(AE_ENTRY_1) AE_BINARY(AE_ENTRY_2)};
 
     static PyObject *AE_ROWS[AE_COUNT];  /* the rows of the table that the kernels come from */
@@ -94,21 +99,40 @@ cdef extern from *:
         return PyObject_Init((PyObject *) node, type);
     }
 
+    static Py_ssize_t ae_kept;  /* how many at most */
+
     static void ae_free_node(void *node)
     {
+        if (ae_free_count >= ae_kept) {
+            PyObject_Free(node);
+            return;
+        }
         *(void **) node = ae_free_nodes;
         ae_free_nodes = node;
         ae_free_count++;
     }
 
-    static void ae_give_back(Py_ssize_t kept)
+    /* Value is final, but says so in its own words: a subclass may nearly be made, not be used. */
+    static newfunc ae_new;
+    static PyTypeObject *ae_value;
+
+    static PyObject *ae_new_of_value(PyTypeObject *type, PyObject *args, PyObject *named)
     {
-        while (ae_free_count > kept) {
-            void *node = ae_free_nodes;
-            ae_free_nodes = *(void **) node;
-            ae_free_count--;
-            PyObject_Free(node);
+        if (type != ae_value) {
+            PyErr_SetString(PyExc_TypeError, "Value is final");
+            return NULL;
         }
+        return ae_new(type, args, named);
+    }
+
+    static void ae_take_memory_of(PyTypeObject *type)
+    {
+        ae_value = type;
+        ae_new = type->tp_new;
+        type->tp_new = ae_new_of_value;
+        type->tp_alloc = ae_new_node;
+        type->tp_free = ae_free_node;
+        type->tp_flags |= Py_TPFLAGS_BASETYPE;
     }
     """
     ctypedef struct PyMethodDef:
@@ -116,9 +140,8 @@ cdef extern from *:
     PyMethodDef *AE_METHODS
     PyObject **AE_ROWS
     void ae_prefetch(PyObject *node) noexcept
-    PyObject *ae_new_node(PyTypeObject *type, Py_ssize_t none)
-    void ae_free_node(void *node) noexcept
-    void ae_give_back(Py_ssize_t kept) noexcept
+    void ae_take_memory_of(PyTypeObject *type) noexcept
+    Py_ssize_t ae_kept
     object (*ae_make_unary)(object, int)
     object (*ae_make_binary)(object, object, int)
 
@@ -129,8 +152,6 @@ cdef extern from "<fenv.h>":
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         object (*tp_call)(object, object, PyObject *)
-        PyObject *(*tp_alloc)(PyTypeObject *, Py_ssize_t)
-        void (*tp_free)(void *) noexcept
     bint PyBool_Check(object x) noexcept
     long long PyLong_AsLongLongAndOverflow(object x, int *overflow) except? -1
     object PyDescr_NewMethod(PyTypeObject *type, PyMethodDef *method)
@@ -154,7 +175,7 @@ cdef enum:
     MANY = 0x100
     WALK = 0x10000
 
-    KEPT = 1 << 20  # how many free nodes, and places in lists, a full garbage collection leaves
+    KEPT = 1 << 20  # how many free nodes, and places in lists, are kept for the next graph
 
 cdef struct Many:  # the operands of a node with many; in one piece with the two arrays
     Py_ssize_t count
@@ -229,6 +250,7 @@ cdef class Value:
         for i in range(order.count - 1, -1, -1):
             ae_prefetch(order.items[i - 8 if i > 8 else 0])
             send(order.items[i])
+        shrink(&order)
 
     @cython.binding(False)
     def _backward(self):
@@ -394,7 +416,7 @@ cdef class Value:
         return self.number != 0.0
 
 
-include "_graph.pxi"
+include "_nodes.pxi"
 include "_operations.pxi"
 
 
@@ -402,7 +424,7 @@ include "_operations.pxi"
 
 ae_make_unary, ae_make_binary = unary, binary_method
 python_call, python_call_sequences = Primitive.__call__, NaryPrimitive.__call__
-kernels_hash = AE_HASH.decode()
+kernels_hash, table_hash = AE_HASH.decode(), AE_TABLE.decode()
 
 _kept = []  # what C keeps pointers to
 
@@ -411,7 +433,7 @@ def method(row):
     """The method of a primitive with one or two operands: in C, if it has a kernel."""
     cdef int kernel = kernel_of(row)
     if kernel == AE_none:
-        return value.named(row.name, row, lambda *operands: row(*operands))
+        return value.unary(row, make_node) if row.arity == 1 else value.binary(row)
     operands = "$self, /" if row.arity == 1 else "$self, other, /"
     doc = f"{row.name}({operands})\n--\n\n{row.__doc__}".encode()
     _kept.append(doc)
@@ -427,22 +449,10 @@ def _load_kernels():
         KERNELS[row] = number
 
 
-def give_back(phase, info):
-    """Called after each garbage collection; a full one frees what is kept for the next graph.
-
-    All but a million nodes, that is, which are enough for most programs, and 84 MB. CPython does
-    the same with its own lists of free objects.
-    """
-    if phase == "stop" and info["generation"] == 2:
-        ae_give_back(KEPT)
-        shrink(&order)
-        shrink(&path)
-
-
-(<PyTypeObject *> Value).tp_alloc = ae_new_node
-(<PyTypeObject *> Value).tp_free = ae_free_node
-gc.callbacks.append(give_back)
+ae_take_memory_of(<PyTypeObject *> Value)
+if not (sys.flags.dev_mode or os.environ.get("PYTHONMALLOC")):  # those look for freed memory in use
+    ae_kept = KEPT
 _load_kernels()
-for name in ("__doc__", "__trunc__", "__round__", "__format__", "__repr__", "detach", "label"):
+for name in ("__doc__", "__init_subclass__", "__trunc__", "__round__", "__format__", "__repr__", "detach", "label"):
     setattr(Value, name, vars(value.Value)[name])
 watch(lambda row: value.install(row, Value, method))

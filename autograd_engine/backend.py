@@ -11,6 +11,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from autograd_engine.registry import table_hash
 from autograd_engine.rows import Primitive
 
 __all__ = ["Value", "assemble", "backend", "topological_order"]
@@ -30,17 +31,24 @@ if _wanted != "python":
     try:
         _native: Any = importlib.import_module("autograd_engine._native")
         if _native.Primitive is not Primitive:
-            raise ImportError("the native engine cannot be imported twice in one process")
+            raise ImportError("it cannot be imported a second time in one process")
+        if table_hash() not in ("", _native.table_hash):
+            raise ImportError(
+                "primitives.py is not the one it was built from; run `python -m "
+                "autograd_engine.codegen`, then install autograd_engine again"
+            )
         backend = "native"
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         if _wanted == "native":
             raise ImportError(
-                f"AUTOGRAD_ENGINE_BACKEND=native: the native engine is not there ({error}); it "
-                "needs a C compiler and Python's headers when autograd_engine is installed: "
-                "pip install -v --no-cache-dir --force-reinstall shows what the compiler says"
+                "AUTOGRAD_ENGINE_BACKEND=native: the native engine was not built; it needs a C "
+                "compiler and Python's headers when autograd_engine is installed, and pip's "
+                "options -v --no-cache-dir --force-reinstall show what the compiler says"
             ) from error
-        if not isinstance(error, ModuleNotFoundError):  # it is there, but does not load
-            warnings.warn(f"using the Python engine: {error}", RuntimeWarning, stacklevel=2)
+    except ImportError as error:  # it is there, but does not load
+        if _wanted == "native":
+            raise ImportError(f"AUTOGRAD_ENGINE_BACKEND=native: {error}") from error
+        warnings.warn(f"using the Python engine: {error}", RuntimeWarning, stacklevel=2)
 
 if TYPE_CHECKING:
     from autograd_engine._native import Value, assemble, topological_order

@@ -23,7 +23,7 @@ from typing import Any
 
 from autograd_engine import primitives
 from autograd_engine.expression import COMPARISONS, INFIX, Expression
-from autograd_engine.registry import TABLE
+from autograd_engine.registry import TABLE, table_hash
 from autograd_engine.rows import Elementary, Namespace, NaryPrimitive, Primitive
 
 __all__ = ["HEADER", "RECORDED", "header"]
@@ -98,12 +98,14 @@ def _literal(x: float) -> str:
 def _call(operation: Any, operands: Sequence[str]) -> str:
     """One operation in C."""
     sign = COMPARISONS.get(operation) or INFIX.get(operation)
+    if operation in COMPARISONS:  # an int in C, where int / int would drop the rest
+        return f"(double)({operands[0]} {sign} {operands[1]})"
     if sign and operation is not primitives.pow:
         return f"({operands[0]} {sign} {operands[1]})"
     if operation is primitives.neg:
         return f"(-{operands[0]})"
     if operation is primitives.where:
-        return "({} ? {} : {})".format(*operands)
+        return "({} ? {} : {})".format(operands[0].removeprefix("(double)"), *operands[1:])
     return f"{_name(operation)}({', '.join(operands)})"
 
 
@@ -185,8 +187,9 @@ class _Kernel:
     def __init__(self, row: Primitive) -> None:
         self.row, self.nary = row, isinstance(row, NaryPrimitive)
         self.names = row.function.__code__.co_varnames[: row.arity]
-        if taken := {"d", "double", "i", "n", "z"} & set(self.names):
-            raise ValueError(f"codegen: {row.name}: call the operand {min(taken)} something else")
+        for name in self.names:
+            if re.fullmatch(r"d|double|i|n|z|t\d+", name):
+                raise ValueError(f"codegen: {row.name}: call the operand {name} something else")
         make: Callable[[str], Any] = _Sequence if self.nary else Expression
         self.operands = list(map(make, self.names))
         self.parameters = ("ptrdiff_t n, " if self.nary else "") + ", ".join(
@@ -270,7 +273,7 @@ typedef struct {
 
 
 def header() -> str:
-    """The text of `_kernels.h`; its last line is the hash of all before it."""
+    """The text of `_kernels.h`; its last lines are the hashes of the table and of all before."""
     rows = [row for row in TABLE.values() if row.function.__module__ == primitives.__name__]
     kernels = list(map(_Kernel, rows))
     heads = "\n".join(f"{head};" for kernel in kernels for head in kernel.heads)
@@ -289,6 +292,7 @@ def header() -> str:
     entries = "\n".join(["static const ae_kernel AE_KERNELS[] = {", *table, "};"])
     text = "\n\n".join([_TOP + "\n" + heads, *functions, _TABLE + "\n" + entries, enum, *lists])
     text += "\n\n"
+    text += f'#define AE_TABLE "{table_hash()}"\n'
     return text + f'#define AE_HASH "{hashlib.sha256(text.encode()).hexdigest()}"\n'
 
 

@@ -38,7 +38,17 @@ def restore(
 
     `derivatives` has one number for each of the operands that are Values; `info` is an Info, also
     as a plain tuple.
+
+    Raises
+    ------
+    ValueError
+        When the fields do not fit each other.
     """
+    values = len([x for x in operands if isinstance(x, Value)])
+    fits = len(derivatives) == values if row else not operands and not derivatives
+    if not fits or (row and not values):
+        given = f"{row}, {values} Values, {len(derivatives)} derivatives"
+        raise ValueError(f"restore: these fields do not make a Value: {given}")
     return assemble(data, grad, row, operands, derivatives, None if info is None else _shared(info))
 
 

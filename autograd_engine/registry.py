@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from autograd_engine.rows import Derivative, Elementary, NaryPrimitive, Primitive
 
-__all__ = ["ALIASES", "TABLE", "elementary", "primitive", "watch"]
+__all__ = ["ALIASES", "TABLE", "elementary", "primitive", "table_hash", "watch"]
 
 TABLE: dict[str, Primitive] = {}
 ALIASES: dict[str, Primitive] = {}
@@ -142,3 +144,15 @@ def watch(callback: Callable[[Primitive], None]) -> None:
     for row in TABLE.values():
         callback(row)
     _watchers.append(callback)
+
+
+def table_hash() -> str:
+    """What tells the text of `primitives.py` from any other, so that no kernel is out of date.
+
+    "" where there is no text, only what Python has compiled.
+    """
+    try:
+        text = Path(__file__).with_name("primitives.py").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    return f"{zlib.crc32(text.encode()):08x}"

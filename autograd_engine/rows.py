@@ -209,7 +209,8 @@ class NaryPrimitive(Primitive):
     def __call__(self, *sequences: Iterable[Any]) -> Any:
         """The result for whole sequences, also generators, of equal length."""
         if len(sequences) != self.arity:
-            many = f"{self.arity} sequence{'s' if self.arity > 1 else ''}, as in sum([x, y])"
+            call = f"{self.name}({', '.join(['[x, y]'] * self.arity)})"
+            many = f"{self.arity} sequence{'s' if self.arity > 1 else ''}, as in {call}"
             raise TypeError(f"{self.name}: expected {many}; got {len(sequences)}")
         rows = self.tuples(sequences)
         if len(set(map(len, rows))) > 1:

@@ -3,7 +3,8 @@
     python -m autograd_engine.stubgen
 
 writes `_native.pyi` beside this file: the signatures and docstrings of the class Value as they are
-in `value.py`, and one method for each primitive with one or two operands.
+in `value.py`, and one method for each primitive with one or two operands. (A type checker does not
+know the methods of a user's own primitives; it knows the function: `gaussian(v)`.)
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ STUB = Path(__file__).with_name("_native.pyi")
 _TOP = '''\
 """Made by `python -m autograd_engine.stubgen` from value.py and the table; do not edit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from autograd_engine.modes import Info
 from autograd_engine.rows import Primitive
 
 kernels_hash: str
+table_hash: str
 
 def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]: ...
 def assemble(
@@ -46,13 +48,19 @@ def take_calls_of_rows() -> None: ...
 '''
 
 _FIELDS = """\
-_derivatives: Sequence[float]
-_grad: float
 _info: Info | None
-_number: float
-_operands: tuple[Any, ...]
-_prev: tuple[Value, ...]
-_primitive: Primitive | None
+@property
+def _derivatives(self) -> Sequence[float]: ...
+@property
+def _grad(self) -> float: ...
+@property
+def _number(self) -> float: ...
+@property
+def _operands(self) -> tuple[Any, ...]: ...
+@property
+def _prev(self) -> tuple[Value, ...]: ...
+@property
+def _primitive(self) -> Primitive | None: ...
 @staticmethod
 def bind(row: Primitive, operands: tuple[Any, ...]) -> Any: ...
 """
@@ -74,9 +82,7 @@ def _class() -> ast.ClassDef:
 def _declarations(body: list[ast.stmt]) -> Iterator[str]:
     """The statements of the class, without what they do."""
     for statement in body:
-        if isinstance(statement, ast.If):  # if TYPE_CHECKING
-            yield from _declarations(statement.body)
-        elif isinstance(statement, ast.FunctionDef):
+        if isinstance(statement, ast.FunctionDef):
             text = ast.get_docstring(statement)
             statement.body = [ast.Expr(ast.Constant(x)) for x in ([text] if text else []) + [...]]
             yield ast.unparse(ast.fix_missing_locations(statement))
@@ -90,6 +96,8 @@ def _made(statement: ast.Assign) -> Iterator[str]:
     calls = [node.func for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
     makers = [call.id for call in calls if isinstance(call, ast.Name)]
     for name in names:
+        if not name.startswith("__"):
+            continue
         if name in ("__hash__", "__trunc__"):
             yield f"def {name}(self) -> int: ..."
         elif makers and makers[0] in _MADE:
@@ -97,7 +105,7 @@ def _made(statement: ast.Assign) -> Iterator[str]:
 
 
 def _method(row: Primitive) -> Iterator[str]:
-    other = ", other: Any" if row.arity == 2 else ""
+    other = ", other: Any, /" if row.arity == 2 else ", /"
     for name in (row.name, *row.aliases):
         yield f'def {name}(self{other}) -> Value:\n    """{inspect.getdoc(row)}"""\n    ...'
 

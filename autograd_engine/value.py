@@ -165,7 +165,7 @@ def constant(x: Any, operation: str) -> Any:
 
 
 @functools.cache
-def unary(row: Primitive) -> Callable[[Value], Value]:
+def unary(row: Primitive, make: Callable[..., Value] = make_node) -> Callable[[Value], Value]:
     """The method of a primitive with one operand, such as `value.tanh()`."""
     primal, (by_operand,) = ON_FLOATS.primal(row), ON_FLOATS.derivatives(row)
 
@@ -178,7 +178,7 @@ def unary(row: Primitive) -> Callable[[Value], Value]:
             z, derivatives = None, (0.0,)
         if z.__class__ is not float or derivatives[0].__class__ is not float:
             z, derivatives = row.linearize((x,))  # singular, or a user's row that is complex or int
-        return make_node(row, z, derivatives, operands := (self,), operands)
+        return make(row, z, derivatives, operands := (self,), operands)
 
     return named(row.name, row, method)
 

@@ -87,7 +87,9 @@ class Layer(Module):
 
     Called on x (nin,), it returns a list of nout Values, or the one Value when nout is 1. In named
     scopes the weights of neuron 3 are in "neuron 3" of the layer, and what is computed from them in
-    the layer itself: entering a scope for each neuron took as long as all the arithmetic.
+    the layer itself: entering a scope for each neuron took as long as all the arithmetic. For that
+    reason, too, a layer computes its neurons itself, in one loop, and not by calling each; write a
+    Module of your own for neurons that compute something else.
     """
 
     def __init__(self, nin: int, nout: int, *, rng: Rng = None, **neuron: Any) -> None:

@@ -29,7 +29,7 @@ ARROWS = {
     "primitives": {"registry", "rows"},
     "anomalies": {"errors", "modes", "rows"},
     "value": {"anomalies", "conversion", "modes", "primitives", "registry", "rows"},
-    "backend": {"_native", "rows", "value"},
+    "backend": {"_native", "registry", "rows", "value"},
     "expression": {"conversion", "primitives", "rows"},
     "stubgen": {"primitives", "registry", "rows", "value"},
     "codegen": {"expression", "primitives", "registry", "rows"},

@@ -354,9 +354,9 @@ def test_the_native_engine_asked_for_but_missing_is_an_error_with_the_remedy() -
     result = run(MISSING + "import autograd_engine", AUTOGRAD_ENGINE_BACKEND="native")
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("ImportError: AUTOGRAD_ENGINE_BACKEND=native: the native engine is not")
+    assert last.startswith("ImportError: AUTOGRAD_ENGINE_BACKEND=native: the native engine was not")
     assert "C compiler" in last
-    assert "pip install" in last
+    assert "pip" in last
 
 
 def test_a_native_engine_that_does_not_load_is_a_warning() -> None:

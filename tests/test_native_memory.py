@@ -224,7 +224,7 @@ def test_graphs_that_end_in_an_exception_leave_nothing() -> None:
                 lambda z=z: Value(1.0, label=3),
                 lambda z=z: setattr(z, "data", None),
                 lambda z=z: setattr(z, "_info", "no Info"),
-                lambda z=z: assemble(1.0, 0.0, ae.dot, (z, x), (1.0,), None),
+                lambda z=z: restore((), 1.0, 0.0, ae.dot, (z, x), (1.0,), None),
                 lambda z=z: assemble(1.0, 0.0, ae.mul, (z, "x"), (1.0, 1.0), Info("a")),
                 lambda z=z: assemble(1.0, 0.0, user_cube, (z,), ("x",), None),
             ):
@@ -1151,7 +1151,8 @@ def test_restore_refuses_or_makes_a_sound_node() -> None:
                     assert z._info is None or type(z._info) is Info
                     z.backward()
                     assert len(topological_order(z)) <= 3
-                    copy.copy(z)
+                    with contextlib.suppress(ValueError):  # `assemble` leaves it to `restore`
+                        copy.copy(z)
                     repr(z), hash(z)
                     del z
     for fields in (("x", 0.0), (None, 0.0), (1.0, "x"), (1.0, [])):

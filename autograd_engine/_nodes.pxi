@@ -110,7 +110,7 @@ cdef inline int append(Nodes *nodes, PyObject *node) except -1:
 
 
 cdef void shrink(Nodes *nodes) noexcept:
-    """Free a list that takes more than 8 MB."""
+    """Free a list of more than 8 MB; a smaller one is kept, for new memory costs time."""
     if nodes.capacity > KEPT:
         PyMem_Free(nodes.items)
         nodes.items, nodes.capacity = NULL, 0
@@ -141,6 +141,7 @@ cdef int walk(PyObject *root, bint leaves) except -1:
             else:
                 append(&order, operand)
         if path.count == 0:
+            shrink(&path)
             return 0
         place = <size_t> path.items[path.count - 1]
         node = <PyObject *> (place & ~(<size_t> 3))
@@ -205,12 +206,12 @@ cdef int backward_watched(Value root, double start) except -1:
     """`backward` under `detect_anomaly`, node by node in Python."""
     cdef Value node
     check_gradient(start)
-    order = topological_order(root)
-    for node in order:
+    nodes = topological_order(root)
+    for node in nodes:
         if node.mark & (KERNEL | MANY):
             node.adjoint = 0.0
     root.adjoint += start
-    return send_watched(reversed(order))
+    return send_watched(reversed(nodes))
 
 
 cdef int send_watched(nodes) except -1:
@@ -228,4 +229,5 @@ def topological_order(root, seen=None):
     walk(<PyObject *> root, True)
     for i in range(order.count):
         found.append(<object> order.items[i])
+    shrink(&order)
     return found
