@@ -23,6 +23,7 @@ import autograd_engine as ae
 from autograd_engine import Value, detect_anomaly, named_scope, no_grad
 from autograd_engine.backend import topological_order
 from autograd_engine.copying import restore
+from autograd_engine.primitives import mul
 from autograd_engine.registry import TABLE
 from autograd_engine.rows import Primitive
 from nn import MLP, squared_error
@@ -187,6 +188,27 @@ def test_the_line_noted_by_detect_anomaly_is_copied(copier: Copier) -> None:
     assert y._info is not None
     assert y._info.origin is not None
     assert copier(y)._info == y._info
+
+
+@pytest.mark.parametrize(
+    ("row", "operands", "derivatives"),
+    [
+        (mul, (Value(1.0), Value(2.0)), (1.0,)),
+        (mul, (Value(1.0), 2.0), (1.0, 2.0)),
+        (mul, (1.0, 2.0), ()),
+        (None, (Value(1.0),), (1.0,)),
+        (None, (), (1.0,)),
+    ],
+    ids=["few derivatives", "many", "no Value", "no row", "a leaf's derivative"],
+)
+def test_fields_that_do_not_fit_make_no_value(row: Any, operands: Any, derivatives: Any) -> None:
+    with pytest.raises(ValueError, match=r"^restore: these fields do not make a Value"):
+        restore((), 1.0, 0.0, row, operands, derivatives, None)
+
+
+def test_a_wide_node_is_copied_in_proportion_to_its_width() -> None:
+    wide = ae.sum([Value(1.0)] * 300_000)  # a copy in n * n steps takes minutes
+    assert len(copy.copy(wide)._prev) == 300_000
 
 
 @every_copier

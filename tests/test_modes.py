@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import autograd_engine as ae
-from autograd_engine import Graph, Value, detect_anomaly, named_scope, no_grad
+from autograd_engine import Graph, Value, detect_anomaly, named_scope, no_grad, registry
 from autograd_engine.modes import current_mode, users_line
 
 
@@ -369,6 +371,33 @@ def test_a_native_engine_that_does_not_load_is_a_warning() -> None:
     )
     assert result.stdout == "python\n"
     assert "RuntimeWarning: using the Python engine: undefined symbol: PyOldName" in result.stderr
+
+
+def test_kernels_that_are_out_of_date_are_not_used(tmp_path: Path) -> None:
+    package = Path(ae.__file__).parent
+    shutil.copytree(package, tmp_path / "autograd_engine")
+    with open(tmp_path / "autograd_engine" / "primitives.py", "a") as table:
+        table.write("# one more line\n")
+    program = "import autograd_engine as ae; print(ae.backend)"
+    for wanted, printed in (("", "python\n"), ("native", "")):
+        result = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "AUTOGRAD_ENGINE_BACKEND": wanted, "PYTHONPATH": str(tmp_path)},
+        )
+        assert result.stdout == printed
+        if ae.backend == "native":
+            assert "python -m autograd_engine.codegen" in result.stderr
+
+
+def test_without_the_text_of_the_table_nobody_knows_its_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(registry.table_hash()) == 8
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry.pyc"))
+    assert registry.table_hash() == ""
 
 
 HEAVY = ("numpy", "graphviz", "matplotlib", "tqdm", "nn")

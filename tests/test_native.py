@@ -506,6 +506,7 @@ ONLY_IN_PYTHON = {
     "__slots__",  # the fields, which C has in a struct
     "__final__",  # `typing.final`
     "_number_add",  # one half of `__radd__`
+    *({"__firstlineno__", "__static_attributes__"} & vars(PythonValue).keys()),  # Python 3.13
 }
 
 
