@@ -169,11 +169,9 @@ cdef inline PyObject *entered(PyObject *node, bint leaves) noexcept:
     if node == NULL:
         return NULL
     mark = (<Value> node).mark
-    if mark >= walks:
+    if mark >= walks or not (leaves or mark & (KERNEL | MANY)):
         return NULL
     (<Value> node).mark = (mark & (WALK - 1)) | walks
-    if not mark & (KERNEL | MANY):
-        return node if leaves else NULL
     if mark & MANY:
         (<Many *> (<Value> node).operands[0]).visited = 0
     if not leaves:
