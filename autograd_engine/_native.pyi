@@ -8,17 +8,19 @@ from autograd_engine.rows import Primitive
 
 kernels_hash: str
 table_hash: str
-
-def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]: ...
-def assemble(
-    data: float,
-    grad: float,
-    row: Primitive | None,
-    operands: tuple[Any, ...],
-    derivatives: Sequence[float],
-    info: Info | None,
-) -> Value: ...
 def take_calls_of_rows() -> None: ...
+
+def topological_order(root: Value, seen: set[Value] | None=None) -> list[Value]:
+    """Every node that `root` depends on, operands before the nodes that use them, `root` last.
+
+A depth-first walk that visits operands from left to right; a node enters the list when all its
+operands have. The walk keeps its own stack, so a graph may be millions of nodes deep. Operands
+in `seen` are left out, and all that the walk meets are added to it: so several walks (a pickle
+of several Values) list each node once."""
+    ...
+def assemble(data: float, grad: float, row: Primitive | None, operands: tuple[Any, ...], derivatives: Sequence[float], info: Info | None) -> Value:
+    """A Value of these fields, whatever the mode: how a copy is made, or one that was pickled."""
+    ...
 
 @final
 class Value:

@@ -14,6 +14,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from autograd_engine import primitives, value
 from autograd_engine.registry import TABLE
@@ -34,16 +35,6 @@ from autograd_engine.rows import Primitive
 
 kernels_hash: str
 table_hash: str
-
-def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]: ...
-def assemble(
-    data: float,
-    grad: float,
-    row: Primitive | None,
-    operands: tuple[Any, ...],
-    derivatives: Sequence[float],
-    info: Info | None,
-) -> Value: ...
 def take_calls_of_rows() -> None: ...
 '''
 
@@ -73,10 +64,9 @@ _MADE = {
 }
 
 
-def _class() -> ast.ClassDef:
-    (tree,) = ast.parse(inspect.getsource(value.Value)).body
-    assert isinstance(tree, ast.ClassDef)
-    return tree
+def _tree(thing: Any) -> Any:
+    """A class or function as it is written."""
+    return ast.parse(inspect.getsource(thing)).body[0]
 
 
 def _declarations(body: list[ast.stmt]) -> Iterator[str]:
@@ -112,14 +102,15 @@ def _method(row: Primitive) -> Iterator[str]:
 
 def stub() -> str:
     """The text of `_native.pyi`."""
-    tree = _class()
+    functions = _declarations([_tree(value.topological_order), _tree(value.assemble)])
+    tree = _tree(value.Value)
     parts = [f'"""{ast.get_docstring(tree)}"""', _FIELDS, *_declarations(tree.body)]
     for row in TABLE.values():
         ours = row.function.__module__ == primitives.__name__
         if ours and row.arity <= 2 and not isinstance(row, NaryPrimitive):
             parts += _method(row)
     body = textwrap.indent("\n".join(parts), "    ")
-    return f"{_TOP}\n@final\nclass Value:\n{body}\n"
+    return "\n".join([_TOP, *functions, f"\n@final\nclass Value:\n{body}\n"])
 
 
 if __name__ == "__main__":
