@@ -1,10 +1,11 @@
 # cython: language_level=3, c_api_binop_methods=True, boundscheck=False, wraparound=False
 # cython: embedsignature=True, embedsignature.format=clinic
-"""The engine in C: the same Value as in `value.py`, about twenty times as fast.
+"""The engine in C: the same Value as in `value.py`, more than twenty times as fast.
 
 Read `value.py` first; names and meanings are the same here, and what needs no speed is taken from
-there. The arithmetic is `_kernels.h`, which is made from the table of primitives. This file is
-about memory: how a node is stored, walked and freed.
+there. The arithmetic is `_kernels.h`, which is made from the table of primitives; what is left is
+memory. This file has the class, `_nodes.pxi` how its nodes are stored, walked and freed, and
+`_operations.pxi` how operations make them.
 
 A node takes 80 bytes. One with one or two operands keeps them, and the local derivatives, in
 itself; the place of a plain number among the operands is NULL, and the number stands where the
@@ -357,17 +358,21 @@ cdef class Value:
     # Both orders of the operands come here, value o number and number o value.
 
     def __add__(left, right):
+        """x + y."""
         if PyLong_CheckExact(left) and left == 0:  # where the builtin `sum` starts: no node for it
             return right
         return binary(left, right, AE_add)
 
     def __sub__(left, right):
+        """x - y."""
         return binary(left, right, AE_sub)
 
     def __mul__(left, right):
+        """x * y."""
         return binary(left, right, AE_mul)
 
     def __truediv__(left, right):
+        """x / y; 1/0 = inf, 0/0 = nan."""
         return binary(left, right, AE_div)
 
     def __pow__(left, right, modulus):
@@ -444,7 +449,10 @@ def method(row):
 
 def _load_kernels():
     for number in range(1, AE_COUNT):
-        row = TABLE[AE_KERNELS[number].name.decode()]
+        name = AE_KERNELS[number].name.decode()
+        row = TABLE.get(name)
+        if row is None:
+            raise ImportError(f"it was built when there was a primitive {name}")
         _kept.append(row)
         AE_ROWS[number] = <PyObject *> row
         KERNELS[row] = number
@@ -454,6 +462,9 @@ ae_take_memory_of(<PyTypeObject *> Value)
 if not (sys.flags.dev_mode or os.environ.get("PYTHONMALLOC")):  # those look for freed memory in use
     ae_kept = KEPT
 _load_kernels()
-for name in ("__doc__", "__init_subclass__", "__trunc__", "__round__", "__format__", "__repr__", "detach", "label"):
-    setattr(Value, name, vars(value.Value)[name])
+for shared in (
+    "__doc__", "__format__", "__init_subclass__", "__repr__", "__round__", "__trunc__", "detach",
+    "label",
+):
+    setattr(Value, shared, vars(value.Value)[shared])
 watch(lambda row: value.install(row, Value, method))
