@@ -63,9 +63,11 @@ cdef inline Kind read(PyObject *x, double *number) noexcept:
 cdef bint read_other(object x, double *number, object operation) except -1:
     """Any other plain number; False for a stranger, such as an array, which may know what to do."""
     global numpy_float
-    x_type = type(x)
-    if x_type.__module__ == "numpy" and x_type.__name__ == "float64":
-        numpy_float = <PyTypeObject *> x_type
+    if numpy_float == NULL and isinstance(x, float):  # only those can be read as C reads a float
+        x_type = type(x)
+        if x_type.__module__ == "numpy" and x_type.__name__ == "float64":
+            _kept.append(x_type)
+            numpy_float = <PyTypeObject *> x_type
     x = constant(x, operation)
     if x is None:
         return False

@@ -427,6 +427,24 @@ def with_an_index() -> Primitive:
     return refused
 
 
+def test_comparisons_are_no_ints_in_arithmetic() -> None:
+    @primitive(0.0)
+    def quotient_of_comparisons(x: Any) -> Any:
+        """Ints in C, where 1 / 2 is 0 and 1 / 0 stops the program. Source: a test."""
+        return (x > 1.0) / (x > 0.0)
+
+    primal, _ = codegen._Kernel(quotient_of_comparisons).functions()
+    assert "return (double)(x > 1.0) / (double)(x > 0.0);" in primal
+
+
+@pytest.mark.parametrize("name", ["d", "double", "i", "n", "z", "t0", "t12"])
+def test_operands_do_not_take_the_names_of_the_generated_code(name: str) -> None:
+    space: dict[str, Any] = {"primitive": primitive}
+    exec(f"@primitive(1.0)\ndef refused({name}):\n    return {name} + 0.0", space)
+    with pytest.raises(ValueError, match=f"call the operand {name} something else"):
+        codegen._Kernel(space["refused"])
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [

@@ -953,6 +953,16 @@ def test_bind_refuses_operands_that_do_not_fit_the_row(module: str) -> None:
     assert found.split("\n")[:3] == ["exp raises", "add raises", "maximum raises"]
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__module__)
+def test_what_only_calls_itself_a_number_of_numpy_is_none(engine: Any) -> None:
+    stranger = type("float64", (), {"__module__": "numpy"})
+    for _ in range(2):  # the second time it has been met
+        with pytest.raises(TypeError):
+            engine(1.0) * stranger()
+        with pytest.raises(TypeError):
+            ae.dot([engine(1.0)], [stranger()])
+
+
 # --- modes ----------------------------------------------------------------------------------------
 
 
