@@ -15,11 +15,24 @@ from autograd_engine import copying as copying
 from autograd_engine import numpy_bridge as numpy_bridge
 from autograd_engine import primitives
 from autograd_engine.backend import Value, backend
+from autograd_engine.curvature import empirical_fisher, gauss_newton
+from autograd_engine.derivatives import (
+    derivative,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    taylor,
+    value_and_grad,
+    vjp,
+)
 from autograd_engine.drawing import draw, draw_dot
 from autograd_engine.errors import AnomalyError, ExpressionError, GradcheckError, RenderError
 from autograd_engine.gradcheck import gradcheck
 from autograd_engine.graph import Graph
 from autograd_engine.modes import detect_anomaly, named_scope, no_grad
+from autograd_engine.precision import check_derivatives
 from autograd_engine.primitives import *  # noqa: F403 (the rows, by their own list of names)
 from autograd_engine.primitives import (
     abs as abs,
@@ -40,13 +53,25 @@ __all__ = [
     "RenderError",
     "Value",
     "backend",
+    "check_derivatives",
+    "derivative",
     "detect_anomaly",
     "draw",
     "draw_dot",
     "elementary",
+    "empirical_fisher",
+    "gauss_newton",
+    "grad",
     "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "named_scope",
     "no_grad",
     "primitive",
+    "taylor",
+    "value_and_grad",
+    "vjp",
 ]
 __all__ += primitives.__all__

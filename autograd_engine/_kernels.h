@@ -217,7 +217,7 @@ static inline double ae_pow(double x, double y)
 
 static inline double ae_pow_d0(double z, double x, double y)
 {
-    return y * ae_pow(((y == 0.0) ? (((x * x) > 0.0) ? x : 1.0) : x), (y - 1.0));
+    return y * ae_pow((((y == 0.0) ? (((x * x) > 0.0) ? 0.0 : 1.0) : 0.0) ? 1.0 : x), (y - 1.0));
 }
 
 static inline double ae_pow_d1(double z, double x, double y)
@@ -1130,5 +1130,5 @@ enum { AE_none, AE_add, AE_sub, AE_mul, AE_div, AE_pow, AE_neg, AE_square, AE_sq
 
 #define AE_BINARY(F) F(add) F(sub) F(mul) F(div) F(pow) F(hypot) F(maximum) F(minimum) F(exp_difference) F(logaddexp) F(atan2)
 
-#define AE_TABLE "bdbc438f"
-#define AE_HASH "1e53edf5a6b792fbda74dfe9e22d025958817045cf4bebed712a93d3c6c2db59"
+#define AE_TABLE "f1e68cf6"
+#define AE_HASH "9acb79d81606357228e790f7cadf109a594289d490a1e7858f2abf5932d33030"

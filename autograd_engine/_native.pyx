@@ -33,7 +33,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport (
     Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompare,
 )
-from cpython.tuple cimport PyTuple_CheckExact
+from cpython.set cimport PySet_Contains
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM
 
 import math
 import os
@@ -43,6 +44,7 @@ from numbers import Real
 from autograd_engine import modes, value
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import number
+from autograd_engine.following import unfollowed
 from autograd_engine.registry import TABLE, watch
 from autograd_engine.rows import NaryPrimitive, Primitive
 from autograd_engine.value import constant
@@ -169,11 +171,13 @@ cdef extern from "Python.h":
 ctypedef unsigned long long Mark
 
 cdef enum:
-    # A node's mark: its kernel (AE_none: a leaf, or a row without kernel), MANY, and above that the
+    # A node's mark: its kernel (AE_none: a leaf, or a row without kernel), flags, and above that the
     # number of the walk that was here last. Marks of walks that are over mean nothing, so nobody
     # has to take them away; 2**48 walks take years.
     KERNEL = 0xFF
     MANY = 0x100
+    DEPENDS = 0x200  # on the inputs of `path_between`, while that runs
+    CONSTANT = 0x400  # nothing below it varies, while `path_between` or `varying` runs
     WALK = 0x10000
 
     KEPT = 1 << 20  # how many free nodes, and places in lists, are kept for the next graph
@@ -191,12 +195,14 @@ cdef struct Nodes:  # a list
 
 cdef struct Mode:  # the mode that was current last, as `modes.py` has it, read for C
     PyObject *known
-    bint records, detects
+    bint records, detects, follows
     PyObject *info
 
+cdef int MADE = modes.Info._fields.index("made")
 cdef Mode mode
 cdef object MODE = modes.MODE
 cdef Mark walks = 0
+cdef long long oldest_made = 0, horizon = 0  # times between which nodes end the walk of `classify`
 cdef Nodes order, path  # of the last walk, kept for the next
 cdef dict KERNELS = {}  # row: number of its kernel
 
@@ -413,10 +419,13 @@ cdef class Value:
         return object.__hash__(self)
 
     def __float__(self):
+        enter_mode()
+        if mode.follows:
+            unfollowed(self)
         return self.number
 
     def __int__(self):
-        return int(self.number)
+        return int(float(self))
 
     def __bool__(self):
         return self.number != 0.0

@@ -117,7 +117,20 @@ cdef void shrink(Nodes *nodes) noexcept:
 
 
 cdef int walk(PyObject *root, bint leaves) except -1:
-    """Every node below `root` into `order`, operands first, as `topological_order` in `value.py`.
+    """Every node below `root` into `order`, operands first, as `topological_order` in `value.py`."""
+    begin_walk()
+    return go_on(root, leaves)
+
+
+cdef inline void begin_walk() noexcept:
+    global walks
+    walks += WALK
+    order.count = path.count = 0
+
+
+cdef int go_on(PyObject *root, bint leaves) except -1:
+    """The walk itself, which leaves out nodes that have its number already, and what is below those
+    that are older than the horizon.
 
     Without `leaves` it is for `backward`: only nodes with operands, and their adjoints become 0.
 
@@ -125,18 +138,15 @@ cdef int walk(PyObject *root, bint leaves) except -1:
     the path keeps how many operands are dealt with: a block in `visited`, the others in the lowest
     bits of the pointer to the node, which are 0 otherwise.
     """
-    global walks
     cdef PyObject *node
     cdef PyObject *operand
     cdef Many *many
     cdef Py_ssize_t i
     cdef size_t place
-    walks += WALK
-    order.count = path.count = 0
     operand = entered(root, leaves)
     while True:
         if operand != NULL:
-            if (<Value> operand).mark & (KERNEL | MANY):
+            if (<Value> operand).mark & (KERNEL | MANY) and not (horizon and is_older(operand)):
                 append(&path, operand)
             else:
                 append(&order, operand)
@@ -229,3 +239,107 @@ def topological_order(root, seen=None):
         found.append(<object> order.items[i])
     shrink(&order)
     return found
+
+
+def path_between(inputs, outputs, long long since, running, bint whole=False):
+    """As `path_between` in `paths.py`."""
+    cdef Py_ssize_t i
+    cdef PyObject *node
+    cdef list starts = values(inputs), ends = values(outputs)
+    cdef list found = [], leaves = []  # before the walk: a new list may start the collector
+    cdef set around = set(running)
+    cdef bint alone = not whole, some = False
+    try:
+        classify(starts, ends, since, around, 1)
+        for x in ends:
+            alone &= (<Value> x).mark & CONSTANT != 0
+        for i in range(order.count):
+            node = order.items[i]
+            some |= (<Value> node).mark & DEPENDS != 0
+            if not alone and (<Value> node).mark & DEPENDS:
+                found.append(<object> node)
+            if (<Value> node).mark & CONSTANT and not (<Value> node).mark & (KERNEL | MANY):
+                leaves.append(<object> node)
+    finally:
+        unflag(starts)
+    return None if alone and some else found, leaves
+
+
+def varying(outputs, long long since, running):
+    """As `varying` in `paths.py`."""
+    cdef list ends = values(outputs), found = []
+    cdef set around = set(running)
+    try:
+        classify([], ends, since, around, 0)
+        for x in ends:
+            found.append(not (<Value> x).mark & CONSTANT)
+    finally:
+        unflag([])
+    return found
+
+
+cdef list values(nodes):
+    cdef list found = list(nodes)
+    for x in found:
+        if type(x) is not Value:
+            raise TypeError(f"expected Values of the native engine, got {x!r}")
+    return found
+
+
+cdef int classify(
+    list starts, list ends, long long since, set around, long long oldest
+) except -1:
+    """Every node below the ends into `order`, with its flags; the starts end the walk.
+
+    It runs no Python code, which might walk too.
+    """
+    global horizon, oldest_made
+    cdef Py_ssize_t i
+    begin_walk()
+    for x in starts:
+        (<Value> x).mark = ((<Value> x).mark & (WALK - 1)) | walks | DEPENDS
+        if not (<Value> x).mark & (KERNEL | MANY):
+            (<Value> x).mark |= CONSTANT
+    horizon, oldest_made = since, oldest
+    for x in ends:
+        go_on(<PyObject *> x, True)
+    for i in range(order.count):
+        flag(order.items[i], since, around)
+    return 0
+
+
+cdef int unflag(list starts) except -1:
+    global horizon
+    cdef Py_ssize_t i
+    horizon = 0
+    for x in starts:
+        (<Value> x).mark &= ~(<Mark> (DEPENDS | CONSTANT))
+    for i in range(order.count):
+        (<Value> order.items[i]).mark &= ~(<Mark> (DEPENDS | CONSTANT))
+    shrink(&order)
+    return 0
+
+
+cdef inline int flag(PyObject *node, long long since, set around) except -1:
+    """Give a node its flags, after its operands."""
+    cdef Parts parts = parts_of(<Value> node)
+    cdef Py_ssize_t i
+    cdef Mark some = 0, every = CONSTANT
+    for i in range(parts.count):
+        if parts.operands[i] != NULL:
+            some |= (<Value> parts.operands[i]).mark
+            every &= (<Value> parts.operands[i]).mark
+    if parts.count == 0 and (made(node) < since or PySet_Contains(around, <object> node)):
+        every = 0
+    (<Value> node).mark |= (some & DEPENDS) | every
+    return 0
+
+
+cdef inline long long made(PyObject *node) except -1:
+    """When a node was made, if that was while a derivative was taken; else 0."""
+    cdef PyObject *info = (<Value> node).info
+    return 0 if info == NULL else <object> PyTuple_GET_ITEM(<object> info, MADE)
+
+
+cdef inline bint is_older(PyObject *node) except -1:
+    return oldest_made <= made(node) < horizon

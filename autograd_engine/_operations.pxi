@@ -11,11 +11,12 @@ cdef inline int enter_mode() except -1:
 
 
 cdef int read_mode(object current) except -1:
-    cdef bint records = current.records, detects = current.detects
+    cdef bint records = current.records, detects = current.detects, follows = current.follows
     cdef PyObject *old = mode.known
     info = current.info
     Py_INCREF(<PyObject *> current)
     mode.known, mode.records, mode.detects = <PyObject *> current, records, detects
+    mode.follows = follows
     mode.info = NULL if info is None else <PyObject *> info  # kept alive by `known`
     Py_XDECREF(old)
     return 0

@@ -90,7 +90,7 @@ def _anomaly(node: Any, problem: str) -> AnomalyError:
 
 
 def _described(operands: Sequence[Any], info: Info | None) -> str:
-    worst_first = sorted(enumerate(operands), key=lambda pair: math.isfinite(pair[1]))
+    worst_first = sorted(enumerate(operands), key=lambda pair: math.isfinite(_data(pair[1])))
     lines = [f"operand {i}: {_named(x)}" for i, x in worst_first[:_SHOWN]]
     if len(operands) > _SHOWN:
         lines.append(f"... and {len(operands) - _SHOWN} more operands")
@@ -110,6 +110,10 @@ def _scope(operands: Sequence[Any], scope: tuple[str, ...]) -> tuple[str, ...]:
     infos = [x._info for x in operands if not isinstance(x, float) and x._info]
     deeper = [info.scope for info in infos if info.scope[: len(scope)] == scope]
     return max([scope, *deeper], key=len)
+
+
+def _data(x: Any) -> float:
+    return x if isinstance(x, float) else x.data
 
 
 def _named(x: Any) -> str:

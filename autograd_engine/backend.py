@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autograd_engine.registry import table_hash
 from autograd_engine.rows import Primitive
 
-__all__ = ["Value", "assemble", "backend", "topological_order"]
+__all__ = ["Value", "assemble", "backend", "path_between", "topological_order", "varying"]
 
 _wanted = os.environ.get("AUTOGRAD_ENGINE_BACKEND", "")
 
@@ -32,6 +32,8 @@ if _wanted != "python":
         _native: Any = importlib.import_module("autograd_engine._native")
         if _native.Primitive is not Primitive:
             raise ImportError("it cannot be imported a second time in one process")
+        if not all(hasattr(_native, name) for name in ("path_between", "varying")):
+            raise ImportError("it was built from an older source; install autograd_engine again")
         if table_hash() not in ("", _native.table_hash):
             raise ImportError(
                 "primitives.py is not the one it was built from; run `python -m "
@@ -51,11 +53,19 @@ if _wanted != "python":
         warnings.warn(f"using the Python engine: {error}", RuntimeWarning, stacklevel=2)
 
 if TYPE_CHECKING:
-    from autograd_engine._native import Value, assemble, topological_order
+    from autograd_engine._native import (
+        Value,
+        assemble,
+        path_between,
+        topological_order,
+        varying,
+    )
 elif backend == "python":
+    from autograd_engine.paths import path_between, varying
     from autograd_engine.value import Value, assemble, topological_order
 else:
     Value, assemble = _native.Value, _native.assemble
     topological_order = _native.topological_order
+    path_between, varying = _native.path_between, _native.varying
     # `exp(v)` and `dot(w, x)` are calls of rows: these go straight to C as well
     _native.take_calls_of_rows()

@@ -57,24 +57,13 @@ def _fold(step: Callable[[Any, Any], Any], elements: Iterable[Any]) -> Expressio
     return Expression("", _Fold(total), (element, step(total, element)))
 
 
-def _rows_call_kernels(form: Elementary) -> Any:
-    raise AssertionError(f"{form} is recorded as a call, and not looked into")
-
-
-class _Recorded(Namespace):
-    """Rows inside a formula are recorded as calls of their kernels, loops as folds."""
-
-    def _primal(self, row: Primitive) -> Callable[..., Any]:
-        return row
-
-
 def _no_fold(*xs: Any, **options: Any) -> Any:
     raise ValueError("codegen: fold a sequence with functools.reduce, as in reduce(maximum, xs)")
 
 
-RECORDED = _Recorded(
-    _rows_call_kernels,
-    {
+# Rows inside a formula are recorded as calls of their kernels, loops as folds.
+RECORDED = Namespace(
+    names={
         "functools": SimpleNamespace(reduce=_fold),
         "len": lambda xs: Expression("(double)n"),
         **dict.fromkeys(("enumerate", "max", "min", "reversed", "sorted"), _no_fold),

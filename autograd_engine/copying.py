@@ -19,6 +19,7 @@ from typing import Any
 from weakref import ref
 
 from autograd_engine.backend import Value, assemble, topological_order
+from autograd_engine.following import unfollowed
 from autograd_engine.modes import Info
 from autograd_engine.rows import Primitive
 
@@ -54,8 +55,8 @@ def restore(
 
 @functools.lru_cache(maxsize=4096)
 def _shared(info: tuple[Any, ...]) -> Info:
-    """The nodes of one scope share one Info, also after they are copied."""
-    return Info(*info)
+    """The nodes of one scope share one Info, also after they are copied; a copy has no time."""
+    return Info(*info)._replace(made=0)
 
 
 def _fields(node: Value) -> tuple[Any, ...]:
@@ -65,12 +66,13 @@ def _fields(node: Value) -> tuple[Any, ...]:
 
 def copy(self: Value) -> Value:
     """`copy.copy`: a second node with the same data and gradient, on the same operands."""
-    return restore((), *_fields(self))
+    return restore((), *_fields(self if self._prev else unfollowed(self)))
 
 
 def deepcopy(self: Value, memo: dict[Any, Any]) -> Value:
     """`copy.deepcopy`: the whole graph below, except what this deepcopy has met before."""
     seen = memo.setdefault(deepcopy, set())
+    unfollowed(self)
     for node in topological_order(self, seen):
         if id(node) not in memo:
             data, grad, row, operands, *rest = _fields(node)
@@ -154,7 +156,7 @@ def reduce(self: Value) -> tuple[Any, ...]:
     When the pickler asks for a node that stands in the list of another Value, the operands are in
     its memo already, and so the list for this one is empty.
     """
-    session = _sessions.of(self)
+    session = _sessions.of(unfollowed(self))
     if self in session.pending:
         session.pending.discard(self)
         return restore, ((), *session.fields(self))

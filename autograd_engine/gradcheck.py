@@ -14,19 +14,21 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd_engine.backend import Value, topological_order
 from autograd_engine.conversion import number
+from autograd_engine.derivatives import jacobian
 from autograd_engine.errors import GradcheckError
 from autograd_engine.modes import current_mode, no_grad
+from autograd_engine.reports import CheckReport
 from autograd_engine.rows import ON_ARRAYS, Primitive
-from autograd_engine.structures import leaves, rebuilt
+from autograd_engine.structures import flat, leaves, rebuilt
 
 __all__ = ["Check", "Report", "central_difference", "complex_step", "gradcheck"]
 
 _COMPLEX_STEP = 1e-13
-_SHOWN = 20
+_SECOND = "gradient of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(CheckReport):
     """The outcome of a gradcheck; true when it passed; prints one line per derivative.
 
     `of_inputs` are the derivatives of the function by its inputs, `of_operations` the local
     derivatives in its graph.
     """
+
+    title: ClassVar[str] = "gradcheck"
 
     of_inputs: tuple[Check, ...]
     of_operations: tuple[Check, ...]
@@ -82,32 +86,18 @@ class Report:
         """All of them."""
         return self.of_inputs + self.of_operations
 
-    @property
-    def failures(self) -> list[Check]:
-        """The derivatives that disagree."""
-        return [check for check in self.checks if not check.passed]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every derivative agrees."""
-        return not self.failures
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __str__(self) -> str:
-        head = f"gradcheck: {len(self.failures)} of {len(self.checks)} derivatives disagree"
-        lines = [str(check) for check in sorted(self.checks, key=lambda check: check.passed)]
-        left = [f"({len(lines) - _SHOWN} more)"] if len(lines) > _SHOWN else []
-        return "\n".join([head, *lines[:_SHOWN], *left, *self._diagnosis()])
-
-    def _diagnosis(self) -> list[str]:
+    def _advice(self) -> list[str]:
         if self.passed:
             return []
         wrong = sorted({check.operation for check in self.of_operations if not check.passed})
         if wrong:
             return [
                 f"look at the local derivatives of {', '.join(wrong)}, or move off a kink or tie"
+            ]
+        if all(check.operation.startswith(_SECOND) for check in self.failures):
+            return [
+                "every first derivative agrees, so look at how formulas of local derivatives are "
+                "written: with primitives, so that they can be differentiated; or move off a kink"
             ]
         return [
             "every local derivative agrees, so something leaves the graph: float(), .data, math "
@@ -136,7 +126,8 @@ def gradcheck(
         f gets the same structure with a new Value in place of each number. Choose a point away from
         kinks and ties, where a central difference averages both sides.
     order : int
-        The order of the derivatives, 1.
+        2 compares second derivatives too: those of each gradient, which go through the recorded
+        derivatives of f, with central differences of the gradient.
     atol, rtol : float
         A gradient may differ from the central difference by atol + rtol * |central difference|,
         and by what the rounding of f can do to that. Below atol, choose it smaller: 2e-9 passes for
@@ -180,15 +171,34 @@ def gradcheck(
     ok   dot, operand 1 = -1.5: analytic 0.5, central difference 0.5, complex step 0.5
     ok   tanh, operand 0 = -0.75: analytic 0.5965..., complex step 0.5965...
     """
-    if order != 1:
-        raise ValueError(f"gradcheck: only derivatives of order 1 are checked, got order={order!r}")
+    if order not in (1, 2):
+        raise ValueError(
+            f"gradcheck: checks derivatives of order 1 or 2, got order={order!r}; "
+            "check_derivatives goes further"
+        )
     if not current_mode().records:
         raise ValueError("gradcheck: nothing is recorded under no_grad; leave the block first")
     case = _Case(f, _arguments(values), atol, rtol)
-    report = Report(tuple(case.of_inputs()), tuple(case.of_operations()))
+    of_inputs = list(case.of_inputs())
+    if order == 2:
+        of_inputs += _Case(_gradients_of(f), _arguments(values), atol, rtol).of_inputs()
+    report = Report(tuple(of_inputs), tuple(case.of_operations()))
     if raise_exception and not report:
         raise GradcheckError(str(report))
     return report
+
+
+def _gradients_of(f: Callable[..., Any]) -> Callable[..., Any]:
+    """All first derivatives, as Values: also those that do not vary."""
+
+    def gradients(*args: Any) -> Any:
+        slopes = jacobian(f, range(len(args)), mode="reverse")(*args)
+        return rebuilt(
+            slopes, iter([x if isinstance(x, Value) else Value(x) for x in flat(slopes)])
+        )
+
+    gradients.__name__ = f"{_SECOND}{getattr(f, '__name__', type(f).__name__)}"
+    return gradients
 
 
 def _arguments(values: Any) -> tuple[Any, ...]:

@@ -109,7 +109,7 @@ def _node(value: Value, i: int, index: dict[int, int]) -> Node:
 def _is_outdated(value: Value) -> bool:
     if value._primitive is None:
         return False
-    again = value._primitive.evaluate([float(x) for x in value._operands])
+    again = value._primitive.evaluate([getattr(x, "data", x) for x in value._operands])
     return again != value.data and not (math.isnan(again) and math.isnan(value.data))
 
 

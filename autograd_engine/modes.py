@@ -22,6 +22,7 @@ __all__ = [
     "MODE",
     "Info",
     "Mode",
+    "changed",
     "current_mode",
     "detect_anomaly",
     "named_scope",
@@ -36,23 +37,26 @@ class Info(NamedTuple):
     """What a node knows about itself beyond its numbers: shared, immutable, strings and ints only.
 
     Never a module, frame or object of the user's: a node must not keep those alive. `origin` is the
-    file and line that made it, noted under `detect_anomaly`.
+    file and line that made it, noted under `detect_anomaly`; `made`, when, if that was while a
+    derivative was taken (`following.py`).
     """
 
     label: str = ""
     scope: tuple[str, ...] = ()
     origin: tuple[str, int] | None = None
+    made: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mode:
     """What holds while a node is made: is it recorded, is it searched for inf and nan, its scope.
 
-    `outer` is the mode that held before.
+    `follows`: a derivative is being taken (`following.py`). `outer` is the mode that held before.
     """
 
     records: bool = True
     detects: bool = False
+    follows: bool = False
     info: Info | None = None
     outer: Mode | None = None
 
@@ -60,8 +64,8 @@ class Mode:
         """Whether both mean the same, whatever held before."""
         if self is other:  # nearly always
             return True
-        mine = self.records, self.detects, self.info
-        return mine == (other.records, other.detects, other.info)
+        mine = self.records, self.detects, self.follows, self.info
+        return mine == (other.records, other.detects, other.follows, other.info)
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -125,19 +129,19 @@ class _Manager(ContextDecorator, ABC):
 
 
 @functools.lru_cache(maxsize=4096)
-def _with(outer: Mode, change: str, value: Any) -> Mode:
+def changed(outer: Mode, change: str, value: Any) -> Mode:
     """The mode of a block inside `outer`; the same one when the block is entered again."""
     return replace(outer, outer=outer, **{change: value})
 
 
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return _with(outer, "records", False)
+        return changed(outer, "records", False)
 
 
 class _detect_anomaly(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return _with(outer, "detects", True)
+        return changed(outer, "detects", True)
 
 
 @overload
@@ -256,5 +260,5 @@ class named_scope(_Manager):
 @functools.lru_cache(maxsize=4096)
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
-    path = (*(outer.info.scope if outer.info else ()), name)
-    return _with(outer, "info", Info(scope=path))
+    info = outer.info or Info()
+    return changed(outer, "info", info._replace(scope=(*info.scope, name)))

@@ -1,4 +1,4 @@
-"""NumPy meets Values half-way.
+"""NumPy meets Values half-way; every other kind of Operand alike.
 
     np.float64(2) * v, np.array([1.0, 2.0]) * v     a Value, an array of Values (dtype object)
     np.exp(v), np.exp(array of Values)              the same, by the primitive
@@ -26,6 +26,7 @@ from typing import Any
 
 from autograd_engine.backend import Value
 from autograd_engine.conversion import elementwise, is_array, kind
+from autograd_engine.operands import Operand
 from autograd_engine.registry import ALIASES, TABLE
 
 __all__ = ["array_ufunc"]
@@ -74,7 +75,7 @@ def _data(x: Any) -> Any:
     """Values as floats, also inside an array; everything else as it is."""
     if is_array(x) and kind(x) == "O":
         return elementwise(_data, [x])
-    return x.data if isinstance(x, Value) else x
+    return x.data if isinstance(x, Value | Operand) else x
 
 
 def conjugate(self: Value) -> Value:
@@ -84,3 +85,4 @@ def conjugate(self: Value) -> Value:
 
 for _name, _method in (("__array_ufunc__", array_ufunc), ("conjugate", conjugate)):
     setattr(Value, _name, _method)
+    setattr(Operand, _name, _method)

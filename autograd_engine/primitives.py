@@ -71,8 +71,8 @@ def div(x: Any, y: Any) -> Any:
 
 
 def _pow_by_base(z: Any, x: Any, y: Any) -> Any:
-    base = where(y == 0.0, where(x * x > 0.0, x, 1.0), x)  # 0 * x ** -1 is 0 at x = 0 too
-    return y * pow(base, y - 1.0)
+    flat = where(y == 0.0, where(x * x > 0.0, 0.0, 1.0), 0.0)  # 0 * x ** -1 is 0 at x = 0 too
+    return y * pow(where(flat, 1.0, x), y - 1.0)
 
 
 def _pow_by_exponent(z: Any, x: Any, y: Any) -> Any:

@@ -16,19 +16,12 @@ from contextlib import contextmanager
 from types import CodeType, FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
-from autograd_engine.conversion import (
-    elementwise,
-    float_array,
-    ieee,
-    is_array,
-    kind,
-    number,
-    shown,
-)
+from autograd_engine.conversion import elementwise, float_array, ieee, is_array, kind, number, shown
 
 __all__ = [
     "ON_ARRAYS",
     "ON_FLOATS",
+    "ON_OPERANDS",
     "REAL",
     "SINGULAR",
     "Elementary",
@@ -114,10 +107,10 @@ class Primitive:
         """The result: a float, an array, or what the operands make of it, such as a Value."""
         if len(operands) != self.arity:
             raise TypeError(f"{self.name}: expected {self.arity} operands, got {len(operands)}")
-        return self._apply(operands)
+        return self.apply(operands)
 
-    def _apply(self, operands: tuple[Any, ...]) -> Any:
-        """Let the operands that are more than numbers decide what an operation means.
+    def apply(self, operands: tuple[Any, ...]) -> Any:
+        """The result for flat operands: those that are more than numbers decide what it means.
 
         The first that has a `bind` is asked first; it may answer NotImplemented, as operators do.
         """
@@ -146,7 +139,7 @@ class Primitive:
                     raise TypeError(f"expected an array of real numbers, got one of {z.dtype}")
                 shape = numpy.broadcast_shapes(*map(numpy.shape, columns))
                 return (z if z.shape == shape else numpy.broadcast_to(z, shape)).astype(float)
-        return elementwise(lambda *xs: self._apply(xs), operands)
+        return elementwise(lambda *xs: self.apply(xs), operands)
 
     def primal(self, on: Namespace, operands: Sequence[Any]) -> Any:
         """The result on numbers of one namespace."""
@@ -221,7 +214,7 @@ class NaryPrimitive(Primitive):
                 return self.primal(ON_FLOATS, ())
             except (ArithmeticError, LookupError, TypeError):
                 raise ValueError(f"{self.name}: needs at least one value, got none") from None
-        return self._apply(tuple(itertools.chain.from_iterable(rows)))
+        return self.apply(tuple(itertools.chain.from_iterable(rows)))
 
     def tuples(self, sequences: Sequence[Iterable[Any]]) -> list[tuple[Any, ...]]:
         """The sequences as tuples, so that a generator is used up once."""
@@ -285,13 +278,14 @@ def _default_latex(name: str, arity: int) -> str:
 class Namespace:
     """One kind of number: how its elementary functions are called, and every row made of them.
 
-    `names` are names in formulas that mean something else here, such as `len` where a sequence has
-    no length yet.
+    Without `elementary` a row in a formula is called as it is, and does what its operands make of
+    it. `names` are names in formulas that mean something else here, such as `len` where a sequence
+    has no length yet.
     """
 
     def __init__(
         self,
-        elementary: Callable[[Elementary], Callable[..., Any]],
+        elementary: Callable[[Elementary], Callable[..., Any]] | None = None,
         names: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._elementary, self.names = elementary, names
@@ -302,6 +296,8 @@ class Namespace:
         self._rebound: Callable[[Any], Derivative] = functools.cache(self._rebind)
 
     def _primal(self, row: Primitive) -> Callable[..., Any]:
+        if self._elementary is None:
+            return row
         return self._elementary(row.elementary) if row.elementary else self.rebind(row.function)
 
     def _derivatives(self, row: Primitive) -> tuple[Derivative, ...]:
@@ -374,9 +370,10 @@ def _array_form(form: Elementary) -> Any:
 
     if form.numpy not in ("", form.signature.__name__):
         return getattr(numpy, form.numpy)
-    same = getattr(numpy, form.numpy, None) if form.numpy else None
+    same = form.numpy and getattr(numpy, form.numpy, None)
     return same or numpy.vectorize(nan_where_singular, otypes=[float])
 
 
 ON_FLOATS = Namespace(lambda form: form.on_floats)
 ON_ARRAYS = Namespace(_array_form)
+ON_OPERANDS = Namespace()

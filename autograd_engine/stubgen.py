@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autograd_engine import primitives, value
+from autograd_engine import paths, primitives, value
 from autograd_engine.registry import TABLE
 from autograd_engine.rows import NaryPrimitive, Primitive
 
@@ -27,7 +27,7 @@ STUB = Path(__file__).with_name("_native.pyi")
 _TOP = '''\
 """Made by `python -m autograd_engine.stubgen` from value.py and the table; do not edit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, final
 
 from autograd_engine.modes import Info
@@ -102,7 +102,8 @@ def _method(row: Primitive) -> Iterator[str]:
 
 def stub() -> str:
     """The text of `_native.pyi`."""
-    functions = _declarations([_tree(value.topological_order), _tree(value.assemble)])
+    theirs = value.topological_order, value.assemble, paths.path_between, paths.varying
+    functions = _declarations(list(map(_tree, theirs)))
     tree = _tree(value.Value)
     parts = [f'"""{ast.get_docstring(tree)}"""', _FIELDS, *_declarations(tree.body)]
     for row in TABLE.values():

@@ -38,19 +38,17 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Number, Real
 from typing import TYPE_CHECKING, Any, final
 
 from autograd_engine import primitives
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import is_array, number
+from autograd_engine.following import unfollowed
 from autograd_engine.modes import Info, current_mode
 from autograd_engine.registry import ALIASES, TABLE, watch
 from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]:
@@ -400,10 +398,10 @@ class Value:
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
-        return self._number
+        return unfollowed(self)._number
 
     def __int__(self) -> int:
-        return int(self._number)
+        return int(unfollowed(self)._number)
 
     __trunc__ = __int__
 
@@ -411,7 +409,7 @@ class Value:
         return bool(self._number)
 
     def __round__(self, digits: int | None = None) -> float:
-        return round(self._number, digits)
+        return round(unfollowed(self)._number, digits)
 
     def __format__(self, spec: str) -> str:
         return format(self._number, spec) if spec else repr(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import autograd_engine
@@ -13,6 +13,8 @@ from nn.data import Rng, generator
 from nn.module import Module
 
 __all__ = ["MLP", "Layer", "Neuron"]
+
+_Primitive = type(autograd_engine.relu)
 
 Activation = str | Callable[[Any], Any]
 
@@ -52,7 +54,10 @@ class Neuron(Module):
         draw = generator(rng).uniform
         self.w = [Value(draw(-1, 1), label=f"w{i}") for i in range(nin)]
         self.b = Value(0.0, label="b") if bias else None
-        self.activation, self._activate = _activation(activation if nonlin else "linear")
+        name, function = _activation(activation if nonlin else "linear")
+        self.activation, self._activate = name, function
+        # On a Value the method is the same operation, with less to ask.
+        self._method = function if name in ("custom", "linear") else getattr(Value, name)
 
     @classmethod
     def from_weights(
@@ -79,7 +84,13 @@ def _activations(neurons: Sequence[Neuron], x: Sequence[Any]) -> list[Value]:
     nin = len(neurons[0].w)
     if len(x) != nin:
         raise ValueError(f"Neuron: expected {nin} inputs, got {len(x)}")
-    return [n._activate(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
+    try:
+        return [n._method(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
+    except (AttributeError, TypeError):
+        if all(isinstance(v, Value | Real) for v in x):
+            raise
+        # Dual numbers, of which no method of Value knows what to do: this is tried last, for speed.
+        return [n._activate(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
 
 
 class Layer(Module):
@@ -250,7 +261,7 @@ def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
     function: Any = activation
     if isinstance(activation, str):
         named = getattr(autograd_engine, activation, None)
-        function = named if type(named) is type(autograd_engine.relu) else None
+        function = named if isinstance(named, _Primitive) else None
     reason = None
     try:
         works = isinstance(function(Value(0.5)), Value)
@@ -261,10 +272,8 @@ def _activation(activation: Activation) -> tuple[str, Callable[[Any], Any]]:
             f"unknown activation {activation!r}; use 'linear', 'relu', 'tanh', 'sigmoid', "
             "or a function from Value to Value"
         ) from reason
-    name = getattr(function, "__name__", "custom")
-    if getattr(autograd_engine, name, None) is not function:
-        return "custom", function
-    return name, getattr(Value, name)  # the method is the same operation, with less to ask
+    name: str = getattr(function, "__name__", "custom")
+    return (name if getattr(autograd_engine, name, None) is function else "custom"), function
 
 
 def _check_size(name: str, size: Any) -> None:

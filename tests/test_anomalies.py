@@ -388,7 +388,7 @@ def test_a_healthy_node_notes_its_line_and_keeps_label_and_scope() -> None:
         y = x * 3  # a healthy line
         y.label = "y"
     assert y._info is not None
-    assert tuple(y._info) == ("y", ("a",), (HERE, line_of("a healthy line")))
+    assert tuple(y._info) == ("y", ("a",), (HERE, line_of("a healthy line")), False)
     assert (x * 3)._info is None
 
 
@@ -536,7 +536,7 @@ def test_a_node_keeps_no_frame_or_object_of_the_user_alive() -> None:
     info = node._info
     assert info is not None
     assert info.origin is not None
-    assert [type(part) for part in (*info, *info.origin)] == [str, tuple, tuple, str, int]
+    assert [type(part) for part in (*info, *info.origin)] == [str, tuple, tuple, int, str, int]
 
 
 def test_an_anomaly_that_was_handled_keeps_nothing_alive() -> None:

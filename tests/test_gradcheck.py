@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from test_primitives import every_row, points, split
 
 import autograd_engine as ae
-from autograd_engine import GradcheckError, Value, detect_anomaly, gradcheck, no_grad
+from autograd_engine import GradcheckError, Value, detect_anomaly, gradcheck, no_grad, primitive
 from autograd_engine.gradcheck import Check, Report, central_difference, complex_step
 from autograd_engine.registry import TABLE
+from autograd_engine.rows import Primitive
 
 
 @pytest.mark.parametrize(
@@ -411,9 +413,13 @@ def test_values_must_list_the_arguments(values: Any) -> None:
         gradcheck(lambda x: x, values)
 
 
-@pytest.mark.parametrize("order", [0, 2, 1.5])
-def test_only_order_one_is_checked(order: Any) -> None:
-    with pytest.raises(ValueError, match=f"^gradcheck: only derivatives of order 1.*order={order}"):
+@pytest.mark.parametrize("order", [0, 3, -1, 1.5, None, "2"])
+def test_only_orders_one_and_two_are_checked(order: Any) -> None:
+    message = (
+        f"gradcheck: checks derivatives of order 1 or 2, got order={order!r}; "
+        "check_derivatives goes further"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         gradcheck(lambda x: x, [1.0], order)
 
 
@@ -506,3 +512,162 @@ def test_a_function_with_a_changing_number_of_outputs_is_refused() -> None:
 
     with pytest.raises(ValueError, match="at the same point; make it deterministic"):
         gradcheck(growing, [1.0])
+
+
+# --- second derivatives ---------------------------------------------------------------------------
+
+
+@every_row
+def test_every_row_passes_to_the_second_order(row: Primitive) -> None:
+    for operands in points(row, size=3 if row.arity == 1 else 2):
+        assert gradcheck(row, split(row, operands), order=2)
+
+
+@pytest.mark.parametrize(
+    ("f", "values"),
+    [
+        (lambda x, y: (x / y - y).tanh() * x.exp(), [0.3, -1.7]),
+        (lambda x: x**3 + 1e6 * x.sin(), [0.5]),
+        (lambda x: (x**2 + 1e-3).sqrt(), [0.01]),
+        (lambda x: ae.softmax(x), [[0.5, -1.2, 2.0]]),
+        (lambda x: ae.log_softmax(x)[1], [np.array([0.5, -1.2, 2.0])]),
+        (lambda x, y: ae.maximum(x, y) * ae.where(x > y, x, y), [0.3, 0.4]),
+        (
+            lambda w, x: [[ae.dot(row, x).sigmoid() for row in w]],
+            [[[0.5, -1.0], [2.0, 0.25]], (1.5, 3)],
+        ),
+    ],
+)
+def test_right_second_derivatives_pass(f: Callable[..., Any], values: list[Any]) -> None:
+    assert gradcheck(f, values, order=2)
+
+
+def test_second_derivatives_of_nested_arguments_are_listed_after_the_first() -> None:
+    def outputs(p: dict[str, Any], scale: Value) -> dict[str, Any]:
+        return {"a": [p["x"] * p["y"][0] * scale], "b": p["y"][1] ** 2}
+
+    values = [{"x": 1.0, "y": (2.0, np.array([3.0])[0])}, 0.5]
+    first, both = gradcheck(outputs, values), gradcheck(outputs, values, order=2)
+    inputs, found = 4, 2
+    assert both.of_inputs[: inputs * found] == first.of_inputs
+    assert both.of_operations == first.of_operations
+    second = both.of_inputs[inputs * found :]
+    assert [check.operation for check in second[::inputs]] == [
+        f"gradient of outputs{output}{place}"
+        for output in ("['a'][0]", "['b']")
+        for place in ("[0]['x']", "[0]['y'][0]", "[0]['y'][1]", "[1]")
+    ]
+    assert [check.operand for check in second[:inputs]] == [
+        "input 0['x']",
+        "input 0['y'][0]",
+        "input 0['y'][1]",
+        "input 1",
+    ]
+    hessians = np.array([check.analytic for check in second]).reshape(found, inputs, inputs)
+    expected = [[0.0, 0.5, 0.0, 2.0], [0.5, 0.0, 0.0, 1.0], [0.0] * 4, [2.0, 1.0, 0.0, 0.0]]
+    assert hessians[0] == pytest.approx(np.array(expected))
+    assert hessians[1] == pytest.approx(np.diag([0.0, 0.0, 2.0, 0.0]))
+
+
+def test_the_first_order_is_the_default_and_checks_what_it_did() -> None:
+    report = gradcheck(ae.tanh, [0.5])
+    assert report.checks == gradcheck(ae.tanh, [0.5], 1).checks
+    assert len(report.of_inputs) == 1
+
+
+def without_graph(x: Any) -> Any:
+    return getattr(x, "data", x)
+
+
+def cube_that_leaves_the_graph() -> Primitive:
+    @primitive(lambda z, x: 3.0 * without_graph(x) ** 2)
+    def cube_by_data(x: Any) -> Any:
+        return x * x * x
+
+    return cube_by_data
+
+
+def cube_of_a_wrong_slope() -> Primitive:
+    @primitive(lambda z, x: 5.0 * x)
+    def three_squares(x: Any) -> Any:
+        return 3.0 * x * x
+
+    @primitive(lambda z, x: three_squares(x))
+    def cube_by_squares(x: Any) -> Any:
+        return x * x * x
+
+    return cube_by_squares
+
+
+@pytest.mark.parametrize(
+    ("make", "analytic"), [(cube_that_leaves_the_graph, 0), (cube_of_a_wrong_slope, 10)]
+)
+def test_a_wrong_second_derivative_fails_by_name(
+    make: Callable[[], Primitive], analytic: int
+) -> None:
+    cube = make()
+    assert gradcheck(cube, [2.0])
+    report = gradcheck(cube, [2.0], order=2, raise_exception=False)
+    assert [check.operation for check in report.failures] == [f"gradient of {cube.name}[0]"]
+    line = f"FAIL gradient of {cube.name}[0], input 0 = 2: analytic {analytic}, central difference"
+    with pytest.raises(GradcheckError, match=re.escape(line)):
+        gradcheck(cube, [2.0], order=2)
+
+
+def test_a_wrong_second_derivative_fails_inside_a_function() -> None:
+    cube = cube_that_leaves_the_graph()
+
+    def both(x: Value, y: Value) -> list[Value]:
+        return [x * y, x.exp() * cube(y)]
+
+    report = gradcheck(both, [0.5, 2.0], order=2, raise_exception=False)
+    assert [(check.operation, check.operand) for check in report.failures] == [
+        ("gradient of both[1][1]", "input 1"),
+    ]
+    assert gradcheck(both, [0.5, 2.0])
+
+
+def test_either_order_of_a_mixed_derivative_is_checked() -> None:
+    @primitive(lambda z, x, y: y, lambda z, x, y: without_graph(x))
+    def product(x: Any, y: Any) -> Any:
+        return x * y
+
+    report = gradcheck(product, [2.0, 3.0], order=2, raise_exception=False)
+    assert [(check.operation, check.operand) for check in report.failures] == [
+        ("gradient of product[1]", "input 0"),
+    ]
+
+
+def test_second_derivatives_leave_captured_gradients_alone() -> None:
+    w, x = Value(2.0), Value(3.0)
+    w.grad = x.grad = 7.0
+    assert gradcheck(lambda x: [(x * w).exp(), w * w + x], [x], order=2)
+    assert (w.grad, x.grad) == (7.0, 7.0)
+    assert (w.data, x.data) == (2.0, 3.0)
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: x.detach() * w * x, [x], order=2)
+    assert (w.grad, x.grad) == (7.0, 7.0)
+
+
+def test_a_kink_of_the_slope_fails_at_the_second_order() -> None:
+    def square_of_relu(x: Value) -> Value:
+        return ae.pow(ae.relu(x), 2)  # type: ignore[no-any-return]
+
+    report = gradcheck(square_of_relu, [0.0], order=2, raise_exception=False)
+    assert [check.passed for check in report.of_inputs] == [True, False]
+    assert report.of_inputs[1].operation == "gradient of square_of_relu[0]"
+
+
+def test_constant_slopes_are_checked_too() -> None:
+    report = gradcheck(lambda x, y: 2 * x - y, [1.0, 2.0], order=2)
+    assert [check.analytic for check in report.of_inputs] == [2.0, -1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_neither_order_is_checked_under_no_grad() -> None:
+    with no_grad(), pytest.raises(ValueError, match="no_grad"):
+        gradcheck(lambda x: x * x, [3.0], order=2)
+
+
+def test_the_order_may_be_given_by_name_and_by_position() -> None:
+    assert len(gradcheck(ae.exp, [0.5], 2).of_inputs) == 2
+    assert len(gradcheck(ae.exp, [0.5], order=1).of_inputs) == 1

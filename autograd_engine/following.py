@@ -1,0 +1,79 @@
+"""While a derivative is taken, nothing may quietly leave it.
+
+`grad` and its kin call the user's function inside `following(arguments)`. There operations are
+recorded, whatever the mode outside; and `float()`, `int()` and `math.exp()` of a node that depends
+on one of the arguments raise: the result would be a plain number, whose derivative is 0. Comparing
+and formatting stay allowed.
+
+Whether a node depends on an argument is found by walking its graph when it is asked for, so that no
+other operation pays for it, and a node of a derivative that is done converts as ever.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn, TypeVar
+
+from autograd_engine.modes import MODE, Info, Mode
+
+__all__ = ["following", "now", "refuse", "running", "unfollowed"]
+
+T = TypeVar("T")
+
+_ARGUMENTS: ContextVar[frozenset[Any]] = ContextVar("arguments", default=frozenset())
+_clock = itertools.count(1)
+
+running = _ARGUMENTS.get
+"""The arguments of all derivatives that are being taken, the innermost and those around it."""
+
+
+def now() -> int:
+    """The time; it passes whenever somebody asks."""
+    return next(_clock)
+
+
+@contextmanager
+def following(arguments: frozenset[Any]) -> Iterator[None]:
+    """Record, note the time in every node, and let none that depends on these become a number."""
+    outer = MODE.get()
+    info = (outer.info or Info())._replace(made=now())
+    mode = MODE.set(Mode(True, outer.detects, True, info, outer))
+    known = _ARGUMENTS.set(running() | arguments)
+    try:
+        yield
+    finally:
+        _ARGUMENTS.reset(known)
+        MODE.reset(mode)
+
+
+def unfollowed(node: T) -> T:
+    """The node itself, unless it depends on an argument of a running derivative.
+
+    Raises
+    ------
+    TypeError
+        When it does.
+    """
+    if MODE.get().follows:
+        arguments, seen = running(), set()
+        stack: list[Any] = [node]
+        while stack:
+            x = stack.pop()
+            if x in arguments:
+                refuse(node)
+            if x not in seen:
+                seen.add(x)
+                stack.extend(x._prev)
+    return node
+
+
+def refuse(x: Any) -> NoReturn:
+    """Say why `x` does not become a plain number."""
+    raise TypeError(
+        f"{x!r} depends on the argument of a derivative that is being taken, and as a plain number "
+        "or a copy it would lose that derivative; use the primitives of autograd_engine instead of "
+        "float(), int(), round() and the functions of math, or take .data where the loss is meant"
+    )
