@@ -20,6 +20,7 @@ from nn.data import (
     two_moons,
 )
 from nn.layers import MLP, Layer, Neuron
+from nn.least_squares import LevenbergMarquardt
 from nn.losses import half_squared_error, hinge, softmax_cross_entropy, squared_error
 from nn.module import Module
 from nn.optimizers import SGD
@@ -34,6 +35,7 @@ __all__ = [
     "Dataset",
     "History",
     "Layer",
+    "LevenbergMarquardt",
     "Module",
     "Neuron",
     "accuracy",
