@@ -30,15 +30,20 @@ from tests.benchmarks.measuring import (
 Data = tuple[Sequence[Sequence[float]], Sequence[Any]]
 
 
-def loss_and_gradient(value: Any, model: Any, data: Data) -> Any:
-    """The loss after its backward pass: the cell of micrograd's demo, line by line."""
+def loss(value: Any, model: Any, data: Data) -> Any:
+    """The loss, with its graph: the cell of micrograd's demo, line by line."""
     X, y = data
     inputs = [list(map(value, xrow)) for xrow in X]
     scores = list(map(model, inputs))
     losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(y, scores, strict=True)]
     data_loss = sum(losses) * (1.0 / len(losses))
     reg_loss = 1e-4 * sum(p * p for p in model.parameters())
-    total_loss = data_loss + reg_loss
+    return data_loss + reg_loss
+
+
+def loss_and_gradient(value: Any, model: Any, data: Data) -> Any:
+    """The loss after its backward pass."""
+    total_loss = loss(value, model, data)
     model.zero_grad()
     total_loss.backward()
     return total_loss
