@@ -44,7 +44,7 @@ from numbers import Real
 from autograd_engine import modes, value
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import number
-from autograd_engine.following import unfollowed
+from autograd_engine.following import RUNNING as _running, unfollowed
 from autograd_engine.registry import TABLE, watch
 from autograd_engine.rows import NaryPrimitive, Primitive
 from autograd_engine.value import constant
@@ -172,12 +172,13 @@ ctypedef unsigned long long Mark
 
 cdef enum:
     # A node's mark: its kernel (AE_none: a leaf, or a row without kernel), flags, and above that the
-    # number of the walk that was here last. Marks of walks that are over mean nothing, so nobody
-    # has to take them away; 2**48 walks take years.
+    # number of the walk that was here last, or was the last when the node was made. Marks of walks
+    # that are over need not be taken away; 2**48 walks take years.
     KERNEL = 0xFF
     MANY = 0x100
     DEPENDS = 0x200  # on the inputs of `path_between`, while that runs
     CONSTANT = 0x400  # nothing below it varies, while `path_between` or `varying` runs
+    OLDER = 0x800  # so it varies, and what is below it is not looked at, while they run
     WALK = 0x10000
 
     KEPT = 1 << 20  # how many free nodes, and places in lists, are kept for the next graph
@@ -195,14 +196,15 @@ cdef struct Nodes:  # a list
 
 cdef struct Mode:  # the mode that was current last, as `modes.py` has it, read for C
     PyObject *known
-    bint records, detects, follows
+    bint records, detects
     PyObject *info
 
 cdef int MADE = modes.Info._fields.index("made")
 cdef Mode mode
 cdef object MODE = modes.MODE
+cdef set RUNNING = _running
 cdef Mark walks = 0
-cdef long long oldest_made = 0, horizon = 0  # times between which nodes end the walk of `classify`
+cdef Mark horizon = 0  # nodes made before that walk end this one
 cdef Nodes order, path  # of the last walk, kept for the next
 cdef dict KERNELS = {}  # row: number of its kernel
 
@@ -314,7 +316,7 @@ cdef class Value:
 
     @_info.setter
     def _info(self, info):
-        if info is not None and type(info) is not modes.Info:
+        if info is not None and (type(info) is not modes.Info or len(info) <= MADE):
             raise TypeError(f"Value: expected an Info, got {info!r}")
         set_info(self, NULL if info is None else <PyObject *> info)
 
@@ -419,8 +421,7 @@ cdef class Value:
         return object.__hash__(self)
 
     def __float__(self):
-        enter_mode()
-        if mode.follows:
+        if len(RUNNING):
             unfollowed(self)
         return self.number
 

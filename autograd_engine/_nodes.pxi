@@ -146,7 +146,7 @@ cdef int go_on(PyObject *root, bint leaves) except -1:
     operand = entered(root, leaves)
     while True:
         if operand != NULL:
-            if (<Value> operand).mark & (KERNEL | MANY) and not (horizon and is_older(operand)):
+            if (<Value> operand).mark & (KERNEL | MANY) and not (<Value> operand).mark & OLDER:
                 append(&path, operand)
             else:
                 append(&order, operand)
@@ -179,8 +179,11 @@ cdef inline PyObject *entered(PyObject *node, bint leaves) noexcept:
     if node == NULL:
         return NULL
     mark = (<Value> node).mark
-    if mark >= walks or not (leaves or mark & (KERNEL | MANY)):
+    if mark >= walks or mark & OLDER or not (leaves or mark & (KERNEL | MANY)):
         return NULL
+    if mark < horizon and mark & (KERNEL | MANY):
+        (<Value> node).mark |= OLDER  # and keeps its number: for a derivative around, it is not
+        return node
     (<Value> node).mark = (mark & (WALK - 1)) | walks
     if mark & MANY:
         (<Many *> (<Value> node).operands[0]).visited = 0
@@ -241,16 +244,25 @@ def topological_order(root, seen=None):
     return found
 
 
+def now():
+    """The number of the next walk: everything that was made before has a smaller one."""
+    begin_walk()
+    return walks // WALK
+
+
 def path_between(inputs, outputs, long long since, running, bint whole=False):
-    """As `path_between` in `paths.py`."""
+    """As `path_between` in `paths.py`; nodes that are older than the inputs end the walk.
+
+    By their marks, which are set for all threads alike.
+    """
     cdef Py_ssize_t i
     cdef PyObject *node
     cdef list starts = values(inputs), ends = values(outputs)
     cdef list found = [], leaves = []  # before the walk: a new list may start the collector
-    cdef set around = set(running)
+    cdef set around = set(values(running))
     cdef bint alone = not whole, some = False
     try:
-        classify(starts, ends, since, around, 1)
+        classify(starts, ends, since, around)
         for x in ends:
             alone &= (<Value> x).mark & CONSTANT != 0
         for i in range(order.count):
@@ -268,9 +280,9 @@ def path_between(inputs, outputs, long long since, running, bint whole=False):
 def varying(outputs, long long since, running):
     """As `varying` in `paths.py`."""
     cdef list ends = values(outputs), found = []
-    cdef set around = set(running)
+    cdef set around = set(values(running))
     try:
-        classify([], ends, since, around, 0)
+        classify([], ends, since, around)
         for x in ends:
             found.append(not (<Value> x).mark & CONSTANT)
     finally:
@@ -286,21 +298,19 @@ cdef list values(nodes):
     return found
 
 
-cdef int classify(
-    list starts, list ends, long long since, set around, long long oldest
-) except -1:
+cdef int classify(list starts, list ends, long long since, set around) except -1:
     """Every node below the ends into `order`, with its flags; the starts end the walk.
 
     It runs no Python code, which might walk too.
     """
-    global horizon, oldest_made
+    global horizon
     cdef Py_ssize_t i
     begin_walk()
     for x in starts:
         (<Value> x).mark = ((<Value> x).mark & (WALK - 1)) | walks | DEPENDS
         if not (<Value> x).mark & (KERNEL | MANY):
             (<Value> x).mark |= CONSTANT
-    horizon, oldest_made = since, oldest
+    horizon = <Mark> max(since, 0) * WALK
     for x in ends:
         go_on(<PyObject *> x, True)
     for i in range(order.count):
@@ -315,7 +325,7 @@ cdef int unflag(list starts) except -1:
     for x in starts:
         (<Value> x).mark &= ~(<Mark> (DEPENDS | CONSTANT))
     for i in range(order.count):
-        (<Value> order.items[i]).mark &= ~(<Mark> (DEPENDS | CONSTANT))
+        (<Value> order.items[i]).mark &= ~(<Mark> (DEPENDS | CONSTANT | OLDER))
     shrink(&order)
     return 0
 
@@ -325,6 +335,8 @@ cdef inline int flag(PyObject *node, long long since, set around) except -1:
     cdef Parts parts = parts_of(<Value> node)
     cdef Py_ssize_t i
     cdef Mark some = 0, every = CONSTANT
+    if (<Value> node).mark & OLDER:
+        return 0
     for i in range(parts.count):
         if parts.operands[i] != NULL:
             some |= (<Value> parts.operands[i]).mark
@@ -335,11 +347,8 @@ cdef inline int flag(PyObject *node, long long since, set around) except -1:
     return 0
 
 
-cdef inline long long made(PyObject *node) except -1:
+cdef inline long long made(PyObject *node) except? -1:
     """When a node was made, if that was while a derivative was taken; else 0."""
     cdef PyObject *info = (<Value> node).info
     return 0 if info == NULL else <object> PyTuple_GET_ITEM(<object> info, MADE)
 
-
-cdef inline bint is_older(PyObject *node) except -1:
-    return oldest_made <= made(node) < horizon

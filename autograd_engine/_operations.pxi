@@ -11,12 +11,11 @@ cdef inline int enter_mode() except -1:
 
 
 cdef int read_mode(object current) except -1:
-    cdef bint records = current.records, detects = current.detects, follows = current.follows
+    cdef bint records = current.records, detects = current.detects
     cdef PyObject *old = mode.known
     info = current.info
     Py_INCREF(<PyObject *> current)
     mode.known, mode.records, mode.detects = <PyObject *> current, records, detects
-    mode.follows = follows
     mode.info = NULL if info is None else <PyObject *> info  # kept alive by `known`
     Py_XDECREF(old)
     return 0
@@ -84,7 +83,7 @@ cdef object unary(object operand, int kernel):
     AE_KERNELS[kernel].run(1, &(<Value> operand).number, &node.number, node.derivatives)
     clear_flags(node)
     if mode.records:
-        node.mark = kernel
+        node.mark = kernel | walks
         Py_INCREF(<PyObject *> operand)
         node.operands[0] = <PyObject *> operand
     set_info(node, mode.info)
@@ -108,7 +107,7 @@ cdef object binary(object left, object right, int kernel):
     AE_KERNELS[kernel].run(1, x, &node.number, node.derivatives)
     clear_flags(node)
     if mode.records:
-        node.mark = kernel
+        node.mark = kernel | walks
         if left_kind == VALUE:
             Py_INCREF(<PyObject *> left)
             node.operands[0] = <PyObject *> left
@@ -196,7 +195,7 @@ cdef object many_operands(int kernel, Column *columns, int width):
     reserve_numbers(count)
     set_info(node, mode.info)
     many = new_block(count)
-    node.operands[0], node.mark = <PyObject *> many, MANY | kernel  # so that an error frees it
+    node.operands[0], node.mark = <PyObject *> many, MANY | kernel | walks  # so that an error frees it
     if not collect(many, columns, width):
         return None
     count //= AE_KERNELS[kernel].arity if AE_KERNELS[kernel].nary else count
@@ -351,12 +350,12 @@ def assemble(double data, double grad, row, tuple operands, derivatives, info):
         raise TypeError(f"Value: expected the primitive of {count} operands, got {row!r}")
     if kernel == AE_none or AE_KERNELS[kernel].nary or not count == AE_KERNELS[kernel].arity <= 2:
         many = new_block(count)
-        node.operands[0], node.mark = <PyObject *> many, MANY | kernel
+        node.operands[0], node.mark = <PyObject *> many, MANY | kernel | walks
         if kernel == AE_none:
             many.row = <PyObject *> row
             Py_INCREF(many.row)
     else:
-        node.mark = kernel
+        node.mark = kernel | walks
     parts = parts_of(node)
     slopes = iter(derivatives)
     for i in range(count):

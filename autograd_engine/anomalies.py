@@ -107,7 +107,7 @@ def _described(operands: Sequence[Any], info: Info | None) -> str:
 
 def _scope(operands: Sequence[Any], scope: tuple[str, ...]) -> tuple[str, ...]:
     """The scope of an operation; an operand's that goes deeper: a weight knows its neuron."""
-    infos = [x._info for x in operands if not isinstance(x, float) and x._info]
+    infos = [info for x in operands if (info := getattr(x, "_info", None))]
     deeper = [info.scope for info in infos if info.scope[: len(scope)] == scope]
     return max([scope, *deeper], key=len)
 
@@ -119,4 +119,5 @@ def _data(x: Any) -> float:
 def _named(x: Any) -> str:
     if isinstance(x, float):
         return f"the constant {x}"
-    return f"{x.label} = {x.data}" if x.label else f"a Value of {x.data}"
+    label = getattr(x, "label", "")
+    return f"{label} = {x.data}" if label else f"a {type(x).__name__} of {x.data}"

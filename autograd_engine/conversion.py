@@ -67,7 +67,7 @@ def shown(x: Any) -> str:
 
 def _remedy(x: Any, operation: str) -> str:
     if hasattr(x, "bind"):
-        return "take its .data"
+        return "use it as it is, or take its .data"
     if isinstance(x, str | bytes):
         return "convert text with float(text)"
     if isinstance(x, complex):

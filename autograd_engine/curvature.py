@@ -33,6 +33,8 @@ def gauss_newton(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Cal
     ------
     TypeError
         As `jacobian`.
+    ValueError
+        When there are no residuals.
 
     Notes
     -----
@@ -48,7 +50,10 @@ def gauss_newton(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Cal
     rows = jacobian(lambda *args, **named: flat(f(*args, **named)), argnums)
 
     def matrix(*args: Any, **named: Any) -> Any:
-        return _outer(list(map(flat, rows(*args, **named))))
+        found = list(map(flat, rows(*args, **named)))
+        if not found:
+            raise ValueError("gauss_newton: the function returned no residuals")
+        return _outer(found)
 
     return matrix
 
@@ -92,13 +97,14 @@ def empirical_fisher(loss: Callable[..., Any]) -> Callable[..., Any]:
     gradient = grad(loss)
 
     def matrix(parameters: Any, *samples: Any) -> Any:
-        counts = set(map(len, samples))
+        columns = list(map(list, samples))
+        counts = set(map(len, columns))
         if len(counts) != 1 or counts == {0}:
-            sizes = " and ".join(str(len(column)) for column in samples) or "nothing"
+            sizes = " and ".join(str(len(column)) for column in columns) or "nothing"
             raise ValueError(
                 f"empirical_fisher: expected as many of each, one or more per sample, got {sizes}"
             )
-        rows = [flat(gradient(parameters, *sample)) for sample in zip(*samples, strict=True)]
+        rows = [flat(gradient(parameters, *sample)) for sample in zip(*columns, strict=True)]
         return _outer(rows) / len(rows)
 
     return matrix
@@ -106,6 +112,5 @@ def empirical_fisher(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 def _outer(rows: list[list[Any]]) -> Any:
     """The sum of g g^T over the rows."""
-    width = len(rows[0]) if rows else 0
-    table = array((len(rows), width), [x for row in rows for x in row])
+    table = array((len(rows), len(rows[0])), [x for row in rows for x in row])
     return table.T @ table

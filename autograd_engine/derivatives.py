@@ -67,6 +67,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     TypeError
         When `f` returns more than one number (use `jacobian`), when an argument holds anything but
         numbers; inside `f` for `float()`, `int()`, `math.exp()` of what depends on the argument.
+    RuntimeError
+        Where the result depends on Values from outside whose `.data` was changed in the meantime.
 
     Notes
     -----
@@ -242,7 +244,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, *, mode: str | None 
         As in `grad`.
     mode : "forward", "reverse" or None
         One evaluation per input, or one backward pass per output. None: forward where outputs are
-        many times as many as inputs.
+        more than a thousand times as many as inputs, else in reverse, whose passes are cheap.
 
     Returns
     -------
@@ -336,7 +338,8 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The Hessian of `f` times a vector, forward over reverse: no Hessian is built.
 
-    It takes a small multiple of the time of `f`, whatever the dimension.
+    Its time grows with the dimension as that of `f` does. Dual numbers are Python, so on the native
+    engine that is some 30 to 100 times `f`, and up to 100 dimensions `hessian` is as fast.
 
     Parameters
     ----------
@@ -392,6 +395,12 @@ def derivative(f: Function, order: int = 1) -> Function:
         When the order is not a whole number, or the argument not one number.
     ValueError
         When the order is negative.
+    RecursionError
+        At orders of 80 and more, by function; `sys.setrecursionlimit` helps.
+
+    Notes
+    -----
+    Where a derivative is infinite, those of higher order may be nan.
 
     Examples
     --------

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from autograd_engine import primitives
+from autograd_engine.anomalies import inspected
 from autograd_engine.following import now, refuse
 from autograd_engine.linearization import linearized, local_derivatives
 from autograd_engine.modes import current_mode
@@ -94,14 +95,15 @@ def _power(columns: Columns, order: int) -> Coefficients | None:
     For a whole power that is no function of anything, products: those hold at x = 0 as well. None
     where z' = z * w' says nothing, at another power of 0 and where z overflows or underflows.
     """
-    x, y = columns
-    z0 = primitives.pow(x[0], y[0])
-    n, size = (x if isinstance(x, float) else x.data for x in (y[0], z0))
     if order == 1:
         return None
-    if len(y) == 1 and 0.0 <= n <= _PRODUCTS and n == int(n):
+    x, y = columns
+    z0 = primitives.pow(x[0], y[0])
+    n = y[0]
+    if len(y) == 1 and isinstance(n, float) and 0.0 <= n <= _PRODUCTS and n == int(n):
         return (z0, *_whole_power(x, int(n), order)[1:])
-    if not sys.float_info.min <= math.fabs(size) < math.inf:
+    size = z0 if isinstance(z0, float) else z0.data
+    if x[0] == 0.0 or not sys.float_info.min <= math.fabs(size) < math.inf:
         return None
     of = perturbation(order)
     w = coefficients_of(primitives.mul(Dual(y, of), primitives.log(Dual(x, of))), of)
@@ -226,7 +228,12 @@ class Dual(Operand):
         if max(map(len, columns)) == 1 or not current_mode().records:
             return Dual((row.apply(tuple([column[0] for column in columns])),), of)
         z = _RING[row](columns, of.order) if row in _RING else None
-        return Dual(z or _chain_rule(row, columns, of), of)
+        z = z or _chain_rule(row, columns, of)
+        if current_mode().detects:
+            for x in z:
+                if isinstance(x, float):  # Values are looked at when they are made
+                    inspected(row, x, known, current_mode().info)
+        return Dual(z, of)
 
     @property
     def data(self) -> float:

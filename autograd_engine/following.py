@@ -12,40 +12,46 @@ other operation pays for it, and a node of a derivative that is done converts as
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar
 
 from autograd_engine.modes import MODE, Info, Mode
 
-__all__ = ["following", "now", "refuse", "running", "unfollowed"]
+__all__ = ["RUNNING", "following", "now", "refuse", "take_clock", "unfollowed"]
 
 T = TypeVar("T")
 
-_ARGUMENTS: ContextVar[frozenset[Any]] = ContextVar("arguments", default=frozenset())
-_clock = itertools.count(1)
+RUNNING: set[Any] = set()
+"""The arguments of all derivatives that are being taken, in all threads: a function may hand its
+numbers to others."""
 
-running = _ARGUMENTS.get
-"""The arguments of all derivatives that are being taken, the innermost and those around it."""
+_clock: Callable[[], int] = itertools.count(1).__next__
 
 
 def now() -> int:
     """The time; it passes whenever somebody asks."""
-    return next(_clock)
+    return _clock()
+
+
+def take_clock(clock: Callable[[], int]) -> None:
+    """Tell the time from now on by the clock of the native engine, which also counts its walks."""
+    global _clock
+    _clock = clock
 
 
 @contextmanager
-def following(arguments: frozenset[Any]) -> Iterator[None]:
+def following(arguments: Collection[Any]) -> Iterator[None]:
     """Record, note the time in every node, and let none that depends on these become a number."""
     outer = MODE.get()
     info = (outer.info or Info())._replace(made=now())
-    mode = MODE.set(Mode(True, outer.detects, True, info, outer))
-    known = _ARGUMENTS.set(running() | arguments)
+    mode = MODE.set(Mode(True, outer.detects, info, outer))
+    new = [x for x in arguments if x not in RUNNING]
+    RUNNING.update(new)
     try:
         yield
     finally:
-        _ARGUMENTS.reset(known)
+        RUNNING.difference_update(new)
         MODE.reset(mode)
 
 
@@ -57,16 +63,15 @@ def unfollowed(node: T) -> T:
     TypeError
         When it does.
     """
-    if MODE.get().follows:
-        arguments, seen = running(), set()
-        stack: list[Any] = [node]
-        while stack:
-            x = stack.pop()
-            if x in arguments:
-                refuse(node)
-            if x not in seen:
-                seen.add(x)
-                stack.extend(x._prev)
+    seen: set[Any] = set()
+    stack: list[Any] = [node] if RUNNING else []
+    while stack:
+        x = stack.pop()
+        if x in RUNNING:
+            refuse(node)
+        if x not in seen:
+            seen.add(x)
+            stack.extend(x._prev)
     return node
 
 

@@ -51,12 +51,11 @@ class Info(NamedTuple):
 class Mode:
     """What holds while a node is made: is it recorded, is it searched for inf and nan, its scope.
 
-    `follows`: a derivative is being taken (`following.py`). `outer` is the mode that held before.
+    `outer` is the mode that held before.
     """
 
     records: bool = True
     detects: bool = False
-    follows: bool = False
     info: Info | None = None
     outer: Mode | None = None
 
@@ -64,8 +63,8 @@ class Mode:
         """Whether both mean the same, whatever held before."""
         if self is other:  # nearly always
             return True
-        mine = self.records, self.detects, self.follows, self.info
-        return mine == (other.records, other.detects, other.follows, other.info)
+        mine = self.records, self.detects, self.info
+        return mine == (other.records, other.detects, other.info)
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)

@@ -2,10 +2,12 @@
 
 Every node that is made while a derivative is taken has the time of that derivative in its info. A
 leaf *varies* for a derivative that began at `since` if it is older than that, or an argument of a
-derivative that is running around it; all other leaves were made on the way, and are constants. A
-node that is older cannot depend on the inputs, and counts as varying; so the graph below it is not
-entered either. A node without a time was made outside of all derivatives; but perhaps in another
-thread, which has a mode of its own, and so `path_between` concludes nothing from that.
+derivative that is running elsewhere; all other leaves were made on the way, and are constants.
+
+(Times come from the mode, and a thread or a task has modes of its own. So a node may seem older
+than it is; it then counts as varying, which is never wrong. That it cannot depend on an input is
+not concluded from its time. The native engine knows the order in which nodes were made without any
+mode, and spares the walk below those that are older than the inputs.)
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def path_between(
     wanted, and no node of anybody else. (With `whole` there is a list in any case.) The second
     result has the constants that are leaves.
     """
-    order, constant = _classified(inputs, outputs, since, running, 1)
+    order, constant = _classified(inputs, outputs, since, running)
     dependent, path = set(inputs), []
     for node in order:
         if not dependent.isdisjoint(node._prev):
@@ -43,7 +45,7 @@ def path_between(
 
 def varying(outputs: Sequence[Any], since: int, running: Collection[Any]) -> list[bool]:
     """For each output, whether it depends on anything that varies."""
-    _, constant = _classified((), outputs, since, running, 0)
+    _, constant = _classified((), outputs, since, running, range(since))
     return [output not in constant for output in outputs]
 
 
@@ -52,14 +54,17 @@ def _classified(
     outputs: Sequence[Any],
     since: int,
     running: Collection[Any],
-    oldest: int,
+    varying_anyway: range = range(0),
 ) -> tuple[list[Any], set[Any]]:
-    """The nodes below the outputs, operands first, and those that depend on nothing that varies."""
-    order = _order(inputs, outputs, range(oldest, since))
+    """The nodes below the outputs, operands first, and those that depend on nothing that varies.
+
+    What was made at the times that count as varying anyway is not looked into.
+    """
+    order = _order(inputs, outputs, varying_anyway)
     constant = {x for x in inputs if not x._prev}
     for node in order:
         if node._prev:
-            is_constant = constant.issuperset(node._prev)
+            is_constant = constant.issuperset(node._prev) and _made(node) not in varying_anyway
         else:
             is_constant = _made(node) >= since and node not in running
         if is_constant:

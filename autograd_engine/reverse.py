@@ -8,18 +8,21 @@ Values too, and they form a second graph, which a derivative around this one goe
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autograd_engine.backend import Value, path_between, varying
 from autograd_engine.dual import Dual, Perturbation, coefficients_of
-from autograd_engine.following import following, running
+from autograd_engine.following import RUNNING, following
 from autograd_engine.linearization import local_derivatives
 from autograd_engine.modes import current_mode
-from autograd_engine.primitives import dot
+from autograd_engine.primitives import dot, mul
 
 __all__ = ["pulled", "settled"]
 
+
+_backward = threading.Lock()  # a pullback may be called by several threads, on one graph
 
 Pair = tuple[Any, Any]  # a cotangent, and the output that it belongs to
 
@@ -33,22 +36,25 @@ def pulled(pairs: Sequence[Pair], inputs: Sequence[Value], since: int) -> list[A
     duals = [x.of for pair in pairs for x in pair if isinstance(x, Dual)]
     if duals:  # the derivative of a series: that of each coefficient
         of = max(duals)
-        gradients = [pulled(part, inputs, since) for part in _coefficients(pairs, of)]
-        return settled([Dual(c, of) for c in zip(*gradients, strict=True)], since)
+        parts = [pulled(part, inputs, since) for part in _coefficients(pairs, of)]
+        return settled([Dual(c, of) for c in zip(*parts, strict=True)], since)
     pairs = [(cotangent, x) for cotangent, x in pairs if isinstance(x, Value)]
     if not pairs:
         return [0.0] * len(inputs)
     whole = any(isinstance(cotangent, Value) for cotangent, _ in pairs)
-    path, constants = path_between(inputs, [x for _, x in pairs], since, running(), whole)
+    path, constants = path_between(inputs, [x for _, x in pairs], since, RUNNING, whole)
     if path is not None:
         return settled(_sweep(path, pairs, inputs), since)
-    before = [x.grad for x in constants]
-    for x in inputs:
-        x.zero_grad()
-    _weighted(pairs).backward()
-    for x, grad in zip(constants, before, strict=True):
-        x.grad = grad
-    return [x.grad for x in inputs]
+    weighted = _weighted(pairs)
+    with _backward:
+        before = [x.grad for x in constants]
+        for x in inputs:
+            x.zero_grad()
+        weighted.backward()
+        gradients = [x.grad for x in inputs]
+        for x, grad in zip(constants, before, strict=True):
+            x.grad = grad
+    return gradients
 
 
 def _coefficients(pairs: Sequence[Pair], of: Perturbation) -> Iterator[list[Pair]]:
@@ -68,7 +74,7 @@ def _weighted(pairs: Sequence[Pair]) -> Value:
     cotangents, outputs = zip(*pairs, strict=True)
     if cotangents == (1.0,):
         return pairs[0][1]  # type: ignore[no-any-return]
-    with following(frozenset()):
+    with following(()):
         weighted: Value = dot(cotangents, outputs)
     return weighted
 
@@ -80,7 +86,7 @@ def settled(results: Sequence[Any], since: int) -> list[Any]:
     """
     records = current_mode().records
     nodes = [x for x in results if isinstance(x, Value)]
-    varies = dict(zip(nodes, varying(nodes, since, running()), strict=True))
+    varies = dict(zip(nodes, varying(nodes, since, RUNNING), strict=True))
     found = []
     for x in results:
         if isinstance(x, Dual):
@@ -103,13 +109,18 @@ def _sweep(path: list[Value], pairs: Sequence[Pair], inputs: Sequence[Value]) ->
     for cotangent, x in pairs:
         if x in dependent:
             adjoints[x] = adjoints[x] + cotangent if x in adjoints else cotangent
-    with following(frozenset(inputs)):  # so a formula that leaves the graph is found out
+    with following({x for node in path for x in node._prev}):  # so that no formula leaves the graph
         for node in reversed(path):
             adjoint = adjoints.pop(node)
             for x, slope in edges(node, dependent):
                 sent = _product(slope, adjoint)
                 adjoints[x] = adjoints[x] + sent if x in adjoints else sent
-    return [adjoints.get(x, 0.0) for x in inputs]
+    return [_own(adjoints.get(x, 0.0)) for x in inputs]
+
+
+def _own(gradient: Any) -> Any:
+    """A node of its own in place of a leaf, such as the weight w as the derivative of w * x."""
+    return mul(gradient, 1.0) if isinstance(gradient, Value) and not gradient._prev else gradient
 
 
 def _edges(node: Value, dependent: set[Value]) -> list[tuple[Value, float]]:
@@ -133,10 +144,11 @@ def _recorded_edges(node: Value, dependent: set[Value]) -> list[tuple[Value, Any
 
 def _check_unchanged(node: Value, x: Value, before: float, slope: Any) -> None:
     now = slope.data if isinstance(slope, Value) else slope
-    if not (math.isclose(now, before, rel_tol=1e-6, abs_tol=1e-12) or now != now):
+    if not (math.isclose(now, before, rel_tol=1e-6, abs_tol=1e-300) or now != now):
         raise RuntimeError(
             f"{node._op}: the data of an operand was changed after this was computed, so its local "
-            f"derivative by {x!r}, {before}, cannot be differentiated; compute it again"
+            f"derivative by {x!r}, {before}, cannot be differentiated; compute it again, or under "
+            "no_grad, where the derivatives of before are taken as they are"
         )
 
 

@@ -86,7 +86,7 @@ def array(shape: tuple[int, ...], elements: list[Any]) -> Any:
 
 
 def _is_array(tree: Any) -> bool:
-    return bool(getattr(tree, "ndim", 0))
+    return bool(getattr(tree, "ndim", 0)) and hasattr(tree, "flat")
 
 
 def _is_wrapped(tree: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import autograd_engine
@@ -87,10 +87,8 @@ def _activations(neurons: Sequence[Neuron], x: Sequence[Any]) -> list[Value]:
     try:
         return [n._method(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
     except (AttributeError, TypeError):
-        if all(isinstance(v, Value | Real) for v in x):
-            raise
-        # Dual numbers, of which no method of Value knows what to do: this is tried last, for speed.
-        return [n._activate(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
+        pass  # no Values, but dual numbers or plain ones; asked last, for speed
+    return [n._activate(dot(n.w, x) if n.b is None else dot(n.w, x) + n.b) for n in neurons]
 
 
 class Layer(Module):

@@ -34,7 +34,7 @@ class LevenbergMarquardt:
     Raises
     ------
     ValueError
-        For no parameters, or a damping that is not positive and finite.
+        For no parameters, or a damping that is not in (0, 1e16].
 
     Notes
     -----
@@ -66,9 +66,9 @@ class LevenbergMarquardt:
             raise ValueError(
                 "LevenbergMarquardt: needs a list of Values, such as model.parameters()"
             )
-        if not 0.0 < damping < math.inf:
+        if not 0.0 < damping <= _MOST_DAMPING:
             raise ValueError(
-                f"LevenbergMarquardt: damping must be positive and finite, got {damping}"
+                f"LevenbergMarquardt: damping must be in (0, {_MOST_DAMPING:g}], got {damping}"
             )
         self.damping = damping
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from autograd_engine import Value, no_grad
 from nn.data import matrix
@@ -40,6 +41,23 @@ class Module:
     def parameters(self) -> list[Value]:
         """All parameters, in the order of definition; a shared parameter comes once."""
         return [x for _, _, x in _parameters_of(self)]
+
+    def with_parameters(self, parameters: Iterable[Any]) -> Self:
+        """The same module with other numbers in place of its parameters, which stay as they are.
+
+        So it can be differentiated by them: `grad(lambda p: loss(model.with_parameters(p)(x)))`
+        takes the list of parameters, or of plain numbers.
+
+        Raises
+        ------
+        ValueError
+            When they are not as many as the module has.
+        """
+        own, new = self.parameters(), list(parameters)
+        if len(own) != len(new):
+            raise ValueError(f"with_parameters: expected {len(own)} numbers, got {len(new)}")
+        replaced: Self = _replaced(self, {id(p): x for p, x in zip(own, new, strict=True)})
+        return replaced
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, before the next `backward`."""
@@ -88,6 +106,21 @@ def _search(path: _Path, parts: Iterable[Any], seen: set[int], found: dict[int, 
             _search((*path, name), part.items(), seen, found)
         elif isinstance(part, (list, tuple)):
             _search((*path, name), enumerate(part), seen, found)
+
+
+def _replaced(part: Any, new: dict[int, Any]) -> Any:
+    """A part of a module with other things in place of some; what was replaced joins those."""
+    if id(part) in new:
+        return new[id(part)]
+    if isinstance(part, Module):
+        new[id(part)] = clone = copy.copy(part)  # known from now on: a module may know its parent
+        vars(clone).update({name: _replaced(x, new) for name, x in vars(part).items()})
+        return clone
+    if isinstance(part, dict):
+        return {name: _replaced(x, new) for name, x in part.items()}
+    if isinstance(part, (list, tuple)) and not hasattr(part, "_fields"):
+        return type(part)([_replaced(x, new) for x in part])
+    return part
 
 
 def _floats(output: Any) -> Any:

@@ -31,10 +31,10 @@ ARROWS: dict[str, set[str]] = {
     "following": {"modes"},
     "value": {"anomalies", "conversion", "following", "modes", "primitives", "registry", "rows"},
     "paths": set(),
-    "backend": {"_native", "paths", "registry", "rows", "value"},
+    "backend": {"_native", "following", "paths", "registry", "rows", "value"},
     "linearization": {"conversion", "rows"},
     "operands": {"backend", "conversion", "following", "primitives", "registry", "rows", "value"},
-    "dual": {"following", "linearization", "modes", "operands", "primitives", "rows"},
+    "dual": {"anomalies", "following", "linearization", "modes", "operands", "primitives", "rows"},
     "reverse": {"backend", "dual", "following", "linearization", "modes", "primitives"},
     "evaluation": {
         "backend",

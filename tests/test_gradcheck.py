@@ -671,3 +671,8 @@ def test_neither_order_is_checked_under_no_grad() -> None:
 def test_the_order_may_be_given_by_name_and_by_position() -> None:
     assert len(gradcheck(ae.exp, [0.5], 2).of_inputs) == 2
     assert len(gradcheck(ae.exp, [0.5], order=1).of_inputs) == 1
+
+
+def test_a_function_may_end_in_a_derivative() -> None:
+    assert gradcheck(lambda x: ae.grad(lambda y: y**3 * x)(x), [0.4])
+    assert gradcheck(lambda x: x * ae.grad(lambda y: y**3 * x)(x), [0.4], order=2)

@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from autograd_engine import Graph, Value, tanh
+from autograd_engine import Graph, Value, grad, hessian, hvp, jacobian, tanh
 from nn import MLP, Layer, Module, Neuron, squared_error
 
 
@@ -428,3 +429,43 @@ def test_a_result_stored_in_a_module_is_no_parameter() -> None:
 def test_an_unknown_activation_is_refused_also_where_no_layer_uses_it(name: str) -> None:
     with pytest.raises(ValueError, match="unknown activation"):
         MLP(2, [1], activation=name)
+
+
+def test_a_model_with_other_parameters_is_the_same_function_of_them() -> None:
+    model = MLP(2, [3, 1], activation="tanh", rng=0)
+    numbers = [p.data for p in model.parameters()]
+    x = [0.3, -0.8]
+
+    def output(p: Any) -> Any:
+        return model.with_parameters(p)(x)
+
+    model(x).backward()
+    expected = [p.grad for p in model.parameters()]
+    assert grad(output)(numbers) == expected
+    assert [p.grad for p in model.parameters()] == expected
+    assert output(numbers) == model(x).data
+    assert [p.data for p in model.parameters()] == numbers
+    assert type(model.with_parameters(model.parameters())) is MLP
+    forward = jacobian(output, mode="forward")(numbers)
+    assert forward == pytest.approx(expected, rel=1e-14)
+    second = np.array(hessian(output)(numbers))
+    v = [1.0] + [0.5] * (len(numbers) - 1)
+    assert hvp(output, (numbers,), (v,)) == pytest.approx(second @ v, rel=1e-12, abs=1e-14)
+
+
+def test_a_shared_parameter_is_replaced_everywhere_and_a_wrong_number_refused() -> None:
+    class Twice(Module):
+        def __init__(self) -> None:
+            self.parts = {"a": [Value(2.0)], "rest": (1, "text")}
+            self.again, self.me = self.parts["a"][0], self
+
+        def __call__(self, x: Any) -> Any:
+            return self.parts["a"][0] * self.again * x[0]
+
+    model = Twice()
+    other = model.with_parameters([3.0])
+    assert other([1.0]) == 9.0
+    assert other.me is other
+    assert model([1.0]).data == 4.0
+    with pytest.raises(ValueError, match=r"^with_parameters: expected 1 numbers, got 2$"):
+        model.with_parameters([1.0, 2.0])

@@ -17,15 +17,19 @@ from autograd_engine import (
     GradcheckError,
     Value,
     check_derivatives,
+    derivative,
     dot,
     elementary,
     exp,
+    grad,
+    jvp,
     log,
     no_grad,
     primitive,
     sin,
     sqrt,
     tanh,
+    taylor,
 )
 from autograd_engine.precision import DerivativeCheck, DerivativeReport
 from autograd_engine.registry import TABLE
@@ -440,3 +444,24 @@ def test_the_precision_of_mpmath_is_left_as_it_was() -> None:
         with pytest.raises(GradcheckError):
             check_derivatives(wrong_to_order(1), [0.5])
         assert mpmath.mp.dps == 20
+
+
+def test_a_function_may_take_forward_derivatives_inside() -> None:
+    assert check_derivatives(lambda x: jvp(lambda y: y**3 * x, (x,), (1.0,))[1], [0.4])
+    assert check_derivatives(lambda x: x * taylor(exp, x, 2)[2], [0.5])
+    assert check_derivatives(derivative(sin), [0.5])
+
+
+def test_a_function_that_takes_a_gradient_inside_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^grad\(?.*reverse mode takes numbers, Values and dual"):
+        check_derivatives(grad(sin), [0.5])
+
+
+def test_a_primitive_that_mpmath_cannot_compute_is_named() -> None:
+    @primitive(lambda z, x: 2.0 * x)
+    def foreign(x: Any) -> Any:
+        """x * x."""
+        return np.float64.__mul__(x, x)
+
+    with pytest.raises(TypeError, match=r"^check_derivatives: foreign does not run on mpmath"):
+        check_derivatives(foreign, [0.5])
