@@ -1,6 +1,6 @@
 """Made by `python -m autograd_engine.stubgen` from value.py and the table; do not edit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from autograd_engine.modes import Info
@@ -21,7 +21,7 @@ of several Values) list each node once."""
 def assemble(data: float, grad: float, row: Primitive | None, operands: tuple[Any, ...], derivatives: Sequence[float], info: Info | None) -> Value:
     """A Value of these fields, whatever the mode: how a copy is made, or one that was pickled."""
     ...
-def path_between(inputs: Sequence[Any], outputs: Sequence[Any], since: int, running: Collection[Any], whole: bool=False) -> tuple[list[Any] | None, list[Any]]:
+def path_between(inputs: Sequence[Any], outputs: Sequence[Any], since: int, running: set[Any], whole: bool=False) -> tuple[list[Any] | None, list[Any]]:
     """The nodes that depend on the inputs, among those that the outputs depend on; operands first.
 
 The inputs are not in the list, and the graph below them is not entered. None in place of the
@@ -29,7 +29,7 @@ list where the outputs depend on inputs and constants alone: then `backward` rea
 wanted, and no node of anybody else. (With `whole` there is a list in any case.) The second
 result has the constants that are leaves."""
     ...
-def varying(outputs: Sequence[Any], since: int, running: Collection[Any]) -> list[bool]:
+def varying(outputs: Sequence[Any], since: int, running: set[Any]) -> list[bool]:
     """For each output, whether it depends on anything that varies."""
     ...
 

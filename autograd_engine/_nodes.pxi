@@ -259,7 +259,7 @@ def path_between(inputs, outputs, long long since, running, bint whole=False):
     cdef PyObject *node
     cdef list starts = values(inputs), ends = values(outputs)
     cdef list found = [], leaves = []  # before the walk: a new list may start the collector
-    cdef set around = set(values(running))
+    cdef set around = running
     cdef bint alone = not whole, some = False
     try:
         classify(starts, ends, since, around)
@@ -280,7 +280,7 @@ def path_between(inputs, outputs, long long since, running, bint whole=False):
 def varying(outputs, long long since, running):
     """As `varying` in `paths.py`."""
     cdef list ends = values(outputs), found = []
-    cdef set around = set(values(running))
+    cdef set around = running
     try:
         classify([], ends, since, around)
         for x in ends:

@@ -12,7 +12,7 @@ mode, and spares the walk below those that are older than the inputs.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["path_between", "varying"]
@@ -22,7 +22,7 @@ def path_between(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
     since: int,
-    running: Collection[Any],
+    running: set[Any],
     whole: bool = False,
 ) -> tuple[list[Any] | None, list[Any]]:
     """The nodes that depend on the inputs, among those that the outputs depend on; operands first.
@@ -43,7 +43,7 @@ def path_between(
     return (None if alone else path), leaves
 
 
-def varying(outputs: Sequence[Any], since: int, running: Collection[Any]) -> list[bool]:
+def varying(outputs: Sequence[Any], since: int, running: set[Any]) -> list[bool]:
     """For each output, whether it depends on anything that varies."""
     _, constant = _classified((), outputs, since, running, range(since))
     return [output not in constant for output in outputs]
@@ -53,7 +53,7 @@ def _classified(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
     since: int,
-    running: Collection[Any],
+    running: set[Any],
     varying_anyway: range = range(0),
 ) -> tuple[list[Any], set[Any]]:
     """The nodes below the outputs, operands first, and those that depend on nothing that varies.

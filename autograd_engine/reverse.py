@@ -22,7 +22,7 @@ from autograd_engine.primitives import dot, mul
 __all__ = ["pulled", "settled"]
 
 
-_backward = threading.Lock()  # a pullback may be called by several threads, on one graph
+_backward = threading.RLock()  # a pullback may be called by several threads, on one graph
 
 Pair = tuple[Any, Any]  # a cotangent, and the output that it belongs to
 

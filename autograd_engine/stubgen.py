@@ -27,7 +27,7 @@ STUB = Path(__file__).with_name("_native.pyi")
 _TOP = '''\
 """Made by `python -m autograd_engine.stubgen` from value.py and the table; do not edit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 from autograd_engine.modes import Info

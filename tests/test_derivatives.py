@@ -8,7 +8,7 @@ import operator
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -24,9 +24,11 @@ from autograd_engine import (
     AnomalyError,
     Graph,
     Value,
+    backend,
     cos,
     derivative,
     detect_anomaly,
+    dot,
     exp,
     following,
     grad,
@@ -39,6 +41,7 @@ from autograd_engine import (
     maximum,
     named_scope,
     no_grad,
+    paths,
     primitive,
     relu,
     sigmoid,
@@ -49,6 +52,7 @@ from autograd_engine import (
     value_and_grad,
     vjp,
 )
+from autograd_engine.backend import path_between, varying
 from autograd_engine.dual import Dual
 from autograd_engine.modes import current_mode
 from autograd_engine.precision import Precise
@@ -2379,3 +2383,45 @@ def test_time_goes_on_with_another_clock(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(following, "_clock", following._clock)  # so that it is restored
     following.take_clock(lambda: later)
     assert following.now() == later
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_paths_are_those_of_the_engine_that_is_for_reading(seed: int) -> None:
+    """Random graphs, of which parts were made before, inside and around a derivative."""
+    rng = random.Random(seed)
+    nodes: list[Value] = [Value(rng.uniform(1.0, 2.0)) for _ in range(3)]
+
+    def grow(count: int) -> None:
+        for _ in range(count):
+            x, y = rng.choice(nodes[-8:]), rng.choice(nodes)
+            made = [Value(1.5), x * y, x + 2.0, dot([x, y, x], [y, 1.0, x]), -y, x * x]
+            nodes.append(rng.choice(made))
+
+    grow(rng.randrange(6))
+    with following.following(()):
+        grow(rng.randrange(6))
+        since = following.now()
+        inputs = [rng.choice(nodes) * 1.0 if rng.random() < 0.5 else Value(1.0) for _ in range(2)]
+        nodes.extend(inputs)
+        with following.following(inputs[:1]):
+            grow(rng.randrange(1, 15))
+        outputs = [rng.choice(nodes[-6:]) for _ in range(rng.randrange(1, 4))]
+        running = {x for x in nodes[:4] if rng.random() < 0.3}
+        for whole in (False, True):
+            found = path_between(inputs, outputs, since, running, whole)
+            expected = paths.path_between(inputs, outputs, since, running, whole)
+            assert (found[0] is None) == (expected[0] is None)
+            assert same_nodes(found[0] or (), expected[0] or ())
+            assert same_nodes(found[1], expected[1])
+        assert varying(outputs, since, running) == paths.varying(outputs, since, running)
+
+
+def same_nodes(found: Sequence[Value], expected: Sequence[Value]) -> bool:
+    return [id(x) for x in found] == [id(x) for x in expected]
+
+
+@pytest.mark.skipif(backend == "python", reason="of the native engine")
+def test_paths_of_other_things_than_values_are_refused() -> None:
+    for inputs, outputs in (([1.0], [Value(1.0)]), ([], [None])):
+        with pytest.raises(TypeError, match="expected Values of the native engine"):
+            path_between(inputs, outputs, 1, set())  # type: ignore[arg-type]
