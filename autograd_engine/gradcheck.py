@@ -21,7 +21,7 @@ from autograd_engine.conversion import number
 from autograd_engine.derivatives import jacobian
 from autograd_engine.errors import GradcheckError
 from autograd_engine.modes import current_mode, no_grad
-from autograd_engine.reports import CheckReport
+from autograd_engine.reports import CheckReport, listed
 from autograd_engine.rows import ON_ARRAYS, Primitive
 from autograd_engine.structures import flat, leaves, rebuilt
 
@@ -178,10 +178,11 @@ def gradcheck(
         )
     if not current_mode().records:
         raise ValueError("gradcheck: nothing is recorded under no_grad; leave the block first")
-    case = _Case(f, _arguments(values), atol, rtol)
+    arguments = listed("gradcheck: values", values)
+    case = _Case(f, arguments, atol, rtol)
     of_inputs = list(case.of_inputs())
     if order == 2:
-        of_inputs += _Case(_gradients_of(f), _arguments(values), atol, rtol).of_inputs()
+        of_inputs += _Case(_gradients_of(f), arguments, atol, rtol).of_inputs()
     report = Report(tuple(of_inputs), tuple(case.of_operations()))
     if raise_exception and not report:
         raise GradcheckError(str(report))
@@ -199,14 +200,6 @@ def _gradients_of(f: Callable[..., Any]) -> Callable[..., Any]:
 
     gradients.__name__ = f"{_SECOND}{getattr(f, '__name__', type(f).__name__)}"
     return gradients
-
-
-def _arguments(values: Any) -> tuple[Any, ...]:
-    if isinstance(values, str | dict | Value) or not hasattr(values, "__iter__"):
-        raise TypeError(
-            f"gradcheck: values must list the arguments of f, as [0.5, [1.0, 2.0]]; got {values!r}"
-        )
-    return tuple(values)
 
 
 class _Case:

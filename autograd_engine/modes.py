@@ -22,7 +22,6 @@ __all__ = [
     "MODE",
     "Info",
     "Mode",
-    "changed",
     "current_mode",
     "detect_anomaly",
     "named_scope",
@@ -128,19 +127,19 @@ class _Manager(ContextDecorator, ABC):
 
 
 @functools.lru_cache(maxsize=4096)
-def changed(outer: Mode, change: str, value: Any) -> Mode:
+def _with(outer: Mode, change: str, value: Any) -> Mode:
     """The mode of a block inside `outer`; the same one when the block is entered again."""
     return replace(outer, outer=outer, **{change: value})
 
 
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return changed(outer, "records", False)
+        return _with(outer, "records", False)
 
 
 class _detect_anomaly(_Manager):
     def _inside(self, outer: Mode) -> Mode:
-        return changed(outer, "detects", True)
+        return _with(outer, "detects", True)
 
 
 @overload
@@ -260,4 +259,4 @@ class named_scope(_Manager):
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
     info = outer.info or Info()
-    return changed(outer, "info", info._replace(scope=(*info.scope, name)))
+    return _with(outer, "info", info._replace(scope=(*info.scope, name)))

@@ -1,10 +1,10 @@
-"""What the checks of derivatives hand back: a report that is true when all is well, and prints."""
+"""What the checks of derivatives take and hand back."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-__all__ = ["CheckReport"]
+__all__ = ["CheckReport", "listed"]
 
 _SHOWN = 20
 
@@ -42,3 +42,16 @@ class CheckReport:
     def _advice(self) -> list[str]:
         """Where to look, for a report that has failed."""
         return []
+
+
+def listed(what: str, given: Any) -> tuple[Any, ...]:
+    """The arguments of a function that is to be checked.
+
+    Raises
+    ------
+    TypeError
+        When they are not in a list.
+    """
+    if isinstance(given, str | dict) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{what} must list the arguments of f, as [0.5, [1.0, 2.0]]; got {given!r}")
+    return tuple(given)
