@@ -1130,5 +1130,5 @@ enum { AE_none, AE_add, AE_sub, AE_mul, AE_div, AE_pow, AE_neg, AE_square, AE_sq
 
 #define AE_BINARY(F) F(add) F(sub) F(mul) F(div) F(pow) F(hypot) F(maximum) F(minimum) F(exp_difference) F(logaddexp) F(atan2)
 
-#define AE_TABLE "f1e68cf6"
-#define AE_HASH "9acb79d81606357228e790f7cadf109a594289d490a1e7858f2abf5932d33030"
+#define AE_TABLE "ffb3318a"
+#define AE_HASH "08ca74f10246619c0014404ab96bc2190c0867114b72a0114780aaa70b45fb53"

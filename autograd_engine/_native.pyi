@@ -189,6 +189,12 @@ class Value:
     Convention: (-2) ** 0.5 = nan; d/dx x ** 0 = 0 everywhere; d/dy 0 ** y = 0 for y >= 0; d/dy is
     nan for x < 0, where the power is real only at whole y. Source: DLMF 4.2(iv), 4.7(ii)."""
         ...
+    def float_power(self, other: Any, /) -> Value:
+        """x ** y, a real number or nan.
+
+    Convention: (-2) ** 0.5 = nan; d/dx x ** 0 = 0 everywhere; d/dy 0 ** y = 0 for y >= 0; d/dy is
+    nan for x < 0, where the power is real only at whole y. Source: DLMF 4.2(iv), 4.7(ii)."""
+        ...
     def power(self, other: Any, /) -> Value:
         """x ** y, a real number or nan.
 

@@ -25,6 +25,7 @@ Ctrl-C, which comes after it.
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
@@ -33,8 +34,10 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport (
     Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, PyObject, PyObject_RichCompare,
 )
+from cpython.pycapsule cimport PyCapsule_New
 from cpython.set cimport PySet_Contains
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM
+from libc.string cimport memcpy
 
 import math
 import os
@@ -44,7 +47,7 @@ from numbers import Real
 from autograd_engine import modes, value
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import number
-from autograd_engine.following import RUNNING as _running, unfollowed
+from autograd_engine.following import RUNNING as _running, unchanged, unfollowed, unrecorded
 from autograd_engine.registry import TABLE, watch
 from autograd_engine.rows import NaryPrimitive, Primitive
 from autograd_engine.value import constant
@@ -198,6 +201,7 @@ cdef struct Mode:  # the mode that was current last, as `modes.py` has it, read 
     PyObject *known
     bint records, detects
     PyObject *info
+    PyObject *recorder  # NULL where nothing is recorded
 
 cdef int MADE = modes.Info._fields.index("made")
 cdef Mode mode
@@ -255,6 +259,8 @@ cdef class Value:
         if mode.detects:
             backward_watched(self, start)
             return
+        if len(RUNNING):
+            unchanged(self)
         walk(<PyObject *> self, False)
         self.adjoint += start
         for i in range(order.count - 1, -1, -1):
@@ -274,6 +280,8 @@ cdef class Value:
     @cython.binding(False)
     def zero_grad(self):
         """Forget the gradient, before the next `backward` adds to it."""
+        if len(RUNNING):
+            unchanged(self)
         self.adjoint = 0.0
 
     @property
@@ -283,6 +291,8 @@ cdef class Value:
 
     @data.setter
     def data(self, data):
+        if len(RUNNING):
+            unchanged(self)
         self.number = as_float(data, "Value.data")
 
     @data.deleter
@@ -296,6 +306,8 @@ cdef class Value:
 
     @grad.setter
     def grad(self, grad):
+        if len(RUNNING):
+            unchanged(self)
         self.adjoint = as_float(grad, "Value.grad")
 
     @grad.deleter
@@ -399,6 +411,10 @@ cdef class Value:
 
     def __richcmp__(self, other, int operation):
         cdef double x = (<Value> self).number, y
+        if len(RUNNING):
+            enter_mode()
+            if mode.recorder != NULL:
+                return (<object> mode.recorder).compare(operation, self, other)
         if type(other) is Value:
             y = (<Value> other).number
         elif PyFloat_CheckExact(other):
@@ -429,6 +445,8 @@ cdef class Value:
         return int(float(self))
 
     def __bool__(self):
+        if len(RUNNING):
+            unrecorded(self, True)
         return self.number != 0.0
 
 

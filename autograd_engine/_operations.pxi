@@ -13,10 +13,11 @@ cdef inline int enter_mode() except -1:
 cdef int read_mode(object current) except -1:
     cdef bint records = current.records, detects = current.detects
     cdef PyObject *old = mode.known
-    info = current.info
+    info, recorder = current.info, current.recorder
     Py_INCREF(<PyObject *> current)
     mode.known, mode.records, mode.detects = <PyObject *> current, records, detects
     mode.info = NULL if info is None else <PyObject *> info  # kept alive by `known`
+    mode.recorder = NULL if recorder is None else <PyObject *> recorder
     Py_XDECREF(old)
     return 0
 
@@ -86,6 +87,8 @@ cdef object unary(object operand, int kernel):
         node.mark = kernel | walks
         Py_INCREF(<PyObject *> operand)
         node.operands[0] = <PyObject *> operand
+    elif mode.recorder != NULL:
+        return (<object> mode.recorder).bind(<object> AE_ROWS[kernel], (operand,))
     set_info(node, mode.info)
     if mode.detects:
         inspect(node, <object> AE_ROWS[kernel], (operand,))
@@ -118,6 +121,9 @@ cdef object binary(object left, object right, int kernel):
             node.operands[1] = <PyObject *> right
         else:
             node.derivatives[1] = x[1]
+    elif mode.recorder != NULL:
+        operands = left if left_kind == VALUE else x[0], right if right_kind == VALUE else x[1]
+        return (<object> mode.recorder).bind(<object> AE_ROWS[kernel], operands)
     set_info(node, mode.info)
     if mode.detects:
         operands = left if left_kind == VALUE else x[0], right if right_kind == VALUE else x[1]
@@ -204,7 +210,9 @@ cdef object many_operands(int kernel, Column *columns, int width):
     for i in range(many.count):
         if many.operands[i] == NULL:
             many.derivatives[i] = numbers[i]
-    operands = node._operands if detects else ()
+    operands = node._operands if detects or mode.recorder != NULL else ()
+    if mode.recorder != NULL:
+        return (<object> mode.recorder).bind(<object> AE_ROWS[kernel], operands)
     if not records:
         info = node._info
         forget(node)
@@ -219,6 +227,8 @@ def make_node(row, double data, derivatives, tuple operands, prev=None):
     enter_mode()
     cdef bint records = mode.records, detects = mode.detects
     info = None if mode.info == NULL else <object> mode.info
+    if mode.recorder != NULL:
+        return (<object> mode.recorder).bind(row, operands)
     if records:
         node = assemble(data, 0.0, row, operands, derivatives, info)
     else:
@@ -365,3 +375,40 @@ def assemble(double data, double grad, row, tuple operands, derivatives, info):
             Py_INCREF(<PyObject *> operand)
             parts.operands[i] = <PyObject *> operand
     return node
+
+
+def fused_node(row, double data, tuple operands, slopes):
+    """As `_node` in `fusion.py`."""
+    cdef Py_ssize_t i, count = len(operands)
+    cdef Value node = Value.__new__(Value)
+    cdef Many *many
+    cdef Py_buffer view
+    if not isinstance(row, Primitive):
+        raise TypeError(f"Value: expected a primitive, got {row!r}")
+    for operand in operands:
+        if type(operand) is not Value:
+            raise TypeError(f"{row.name}: expected Values of the native engine, got {operand!r}")
+    enter_mode()
+    PyObject_GetBuffer(slopes, &view, PyBUF_SIMPLE)
+    try:
+        if view.len != count * <Py_ssize_t> sizeof(double):
+            raise ValueError(f"{row.name}: expected {count} derivatives")
+        many = new_block(count)
+        memcpy(many.derivatives, view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    many.row = <PyObject *> row
+    Py_INCREF(many.row)
+    node.number, node.operands[0], node.mark = data, <PyObject *> many, MANY | walks
+    for i in range(count):
+        many.operands[i] = PyTuple_GET_ITEM(operands, i)
+        Py_INCREF(many.operands[i])
+    set_info(node, mode.info)
+    return node
+
+
+cdef double _number_of(PyObject *value) noexcept:
+    return (<Value> value).number
+
+
+number_of = PyCapsule_New(<void *> _number_of, "autograd_engine.number_of", NULL)

@@ -15,7 +15,14 @@ from autograd_engine.following import take_clock
 from autograd_engine.registry import table_hash
 from autograd_engine.rows import Primitive
 
-__all__ = ["Value", "assemble", "backend", "path_between", "topological_order", "varying"]
+__all__ = [
+    "Value",
+    "assemble",
+    "backend",
+    "path_between",
+    "topological_order",
+    "varying",
+]
 
 _wanted = os.environ.get("AUTOGRAD_ENGINE_BACKEND", "")
 
@@ -33,7 +40,7 @@ if _wanted != "python":
         _native: Any = importlib.import_module("autograd_engine._native")
         if _native.Primitive is not Primitive:
             raise ImportError("it cannot be imported a second time in one process")
-        if not all(hasattr(_native, name) for name in ("path_between", "varying")):
+        if not all(hasattr(_native, name) for name in ("path_between", "varying", "fused_node")):
             raise ImportError("it was built from an older source; install autograd_engine again")
         if table_hash() not in ("", _native.table_hash):
             raise ImportError(

@@ -22,11 +22,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from autograd_engine import primitives
-from autograd_engine.expression import COMPARISONS, INFIX, Expression
+from autograd_engine.expression import INFIX, Expression, recorded
 from autograd_engine.registry import TABLE, table_hash
 from autograd_engine.rows import Elementary, Namespace, NaryPrimitive, Primitive
+from autograd_engine.tape import COMPARISONS, Tape
 
-__all__ = ["HEADER", "RECORDED", "header"]
+__all__ = [
+    "HEADER", "RECORDED", "Body", "bare", "call", "formula", "header", "literal", "primal",
+]  # fmt: skip
 
 HEADER = Path(__file__).with_name("_kernels.h")
 
@@ -34,8 +37,8 @@ HEADER = Path(__file__).with_name("_kernels.h")
 class _Sequence:
     """The operand of a row over sequences: iterating gives the one element that stands for all."""
 
-    def __init__(self, name: str) -> None:
-        self.element = Expression(f"{name}[i]")
+    def __init__(self, name: str, tape: Tape) -> None:
+        self.element = recorded(f"{name}[i]", tape)
 
     def __iter__(self) -> Iterator[Expression]:
         yield self.element
@@ -53,8 +56,10 @@ class _Fold:
 
 def _fold(step: Callable[[Any, Any], Any], elements: Iterable[Any]) -> Expression:
     (element,) = elements
-    total = Expression("$total")
-    return Expression("", _Fold(total), (element, step(total, element)))
+    tape = element.tape
+    total = recorded("$total", tape)
+    line = tape.emit(_Fold(total), (element.index, step(total, element).index))
+    return Expression(tape, line)
 
 
 def _no_fold(*xs: Any, **options: Any) -> Any:
@@ -65,7 +70,7 @@ def _no_fold(*xs: Any, **options: Any) -> Any:
 RECORDED = Namespace(
     names={
         "functools": SimpleNamespace(reduce=_fold),
-        "len": lambda xs: Expression("(double)n"),
+        "len": lambda xs: recorded("(double)n", xs.element.tape),
         **dict.fromkeys(("enumerate", "max", "min", "reversed", "sorted"), _no_fold),
     },
 )
@@ -77,14 +82,14 @@ _C = frozenset(
 )
 
 
-def _literal(x: float) -> str:
+def literal(x: float) -> str:
     """A float in C, the same to the last bit."""
     if math.isinf(x):
         return "INFINITY" if x > 0.0 else "(-INFINITY)"
     return "NAN" if math.isnan(x) else repr(x) if math.copysign(1.0, x) > 0.0 else f"({x!r})"
 
 
-def _call(operation: Any, operands: Sequence[str]) -> str:
+def call(operation: Any, operands: Sequence[str]) -> str:
     """One operation in C."""
     sign = COMPARISONS.get(operation) or INFIX.get(operation)
     if operation in COMPARISONS:  # an int in C, where int / int would drop the rest
@@ -105,8 +110,10 @@ def _name(operation: Any) -> str:
 def _inline(x: Any) -> str:
     """An expression in one piece; equal expressions have equal text."""
     if not isinstance(x, Expression):
-        return _literal(x)
-    return _call(x.operation, list(map(_inline, x.operands))) if x.operation else x.name
+        return literal(x)
+    if x.constant is not None:
+        return literal(x.constant)
+    return call(x.operation, list(map(_inline, x.operands))) if x.operation else x.name
 
 
 def _varies(x: Any) -> bool:
@@ -116,8 +123,11 @@ def _varies(x: Any) -> bool:
     return x.name == "$total" or x.name.endswith("[i]") or any(map(_varies, x.operands))
 
 
-class _Body:
-    """The statements of one C function; what occurs more than once is computed once."""
+class Body:
+    """The statements of one C function; what occurs more than once is computed once.
+
+    `source.py` makes Python of the same, by other `leaf`, `call`, `_keep` and `_loop`.
+    """
 
     def __init__(self, *results: Any) -> None:
         self.lines: list[str] = []
@@ -136,31 +146,39 @@ class _Body:
     def text(self, x: Any) -> str:
         """An expression in C, in terms of the statements so far."""
         if not isinstance(x, Expression) or x.operation is None:
-            return _inline(x)
+            return self.leaf(x)
         key = _inline(x)
         if key not in self._known:
             operands = list(map(self.text, x.operands))
             if isinstance(x.operation, _Fold):
                 self._loop(key, *operands)
             elif self._uses[key] > 1 and not _varies(x):
-                self._keep(key, "const double", _call(x.operation, operands))
+                self._keep(key, "const double", self.call(x.operation, operands))
             else:
-                return _call(x.operation, operands)
+                return self.call(x.operation, operands)
         return self._known[key]
+
+    def leaf(self, x: Any) -> str:
+        """An operand, or a constant."""
+        return _inline(x)
+
+    def call(self, operation: Any, operands: Sequence[str]) -> str:
+        """One operation."""
+        return call(operation, operands)
 
     def _keep(self, key: str, kind: str, text: str) -> str:
         name = self._known[key] = f"t{len(self._known)}"
-        self.lines.append(f"{kind} {name} = {_bare(text)};")
+        self.lines.append(f"{kind} {name} = {bare(text)};")
         return name
 
     def _loop(self, key: str, element: str, step: str) -> None:
         self.lines.append("i = 0;")
         name = self._keep(key, "double", element)
         self.lines.append("for (i = 1; i < n; i++)")
-        self.lines.append(f"    {name} = {_bare(re.sub(r'[$]total', name, step))};")
+        self.lines.append(f"    {name} = {bare(re.sub(r'[$]total', name, step))};")
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Without parentheses around the whole."""
     depth = 0
     for i, letter in enumerate(text):
@@ -168,6 +186,17 @@ def _bare(text: str) -> str:
         if depth == 0:
             return text[1:-1] if text[0] == "(" and i == len(text) - 1 else text
     return text
+
+
+def formula(row: Primitive) -> Expression:
+    """What a composite row does, recorded on operands of the names that it has for them."""
+    result: Expression = RECORDED.rebind(row.function)(*_Kernel(row).operands)
+    return result
+
+
+def primal(row: Primitive) -> str:
+    """The C function of a row itself, without its derivatives."""
+    return next(_Kernel(row).functions())
 
 
 class _Kernel:
@@ -179,8 +208,9 @@ class _Kernel:
         for name in self.names:
             if re.fullmatch(r"d|double|i|n|z|t\d+", name):
                 raise ValueError(f"codegen: {row.name}: call the operand {name} something else")
-        make: Callable[[str], Any] = _Sequence if self.nary else Expression
-        self.operands = list(map(make, self.names))
+        self.tape = Tape()
+        make: Callable[[str, Tape], Any] = _Sequence if self.nary else recorded
+        self.operands = [make(name, self.tape) for name in self.names]
         self.parameters = ("ptrdiff_t n, " if self.nary else "") + ", ".join(
             f"const double *{name}" if self.nary else f"double {name}" for name in self.names
         )
@@ -213,19 +243,19 @@ class _Kernel:
         return f"{name}({', '.join(self.names)})"
 
     def _derivative(self, derivative: Callable[..., Any]) -> list[str]:
-        result = derivative(Expression("z"), *self.operands)
+        result = derivative(recorded("z", self.tape), *self.operands)
         if not self.nary:
             return self._returned(result)
         (element,) = result
-        body = _Body(element)
-        text = _bare(body.text(element))
+        body = Body(element)
+        text = bare(body.text(element))
         return [*body.lines, "for (i = 0; i < n; i++)", f"    d[i] = {text};"]
 
     def _returned(self, result: Any) -> list[str]:
         if _varies(result):
             _no_fold()
-        body = _Body(result)
-        text = _bare(body.text(result))
+        body = Body(result)
+        text = bare(body.text(result))
         return [*body.lines, f"return {text};"]
 
     def node(self) -> str:

@@ -24,13 +24,14 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_engine.conversion import shown
 from autograd_engine.evaluation import Call, Carried, Recorded, aligned, check_callable, given
 from autograd_engine.structures import array, assembled, blocks, rebuilt
 
 __all__ = [
+    "Derives",
     "derivative",
     "grad",
     "hessian",
@@ -98,7 +99,7 @@ def _gradient(name: str, f: Function, argnums: int | Sequence[int]) -> Function:
     def gradient(*args: Any, **named: Any) -> Any:
         return Recorded(Call(name, f, chosen, args, named)).gradient()
 
-    return _renamed(name, f, gradient)
+    return _renamed(name, f, gradient, chosen)
 
 
 def value_and_grad(
@@ -144,7 +145,7 @@ def value_and_grad(
         run.output, auxiliary = run.output
         return (run.value(), run.released(auxiliary)), run.gradient()
 
-    return _renamed("value_and_grad", f, evaluated)
+    return _renamed("value_and_grad", f, evaluated, chosen, has_value=True, has_aux=has_aux)
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -288,7 +289,7 @@ def _jacobian(
             return _by_columns(call)
         return _arranged(run.output, run.primals, [run.row(x) for x in run.outputs()])
 
-    return _renamed(name, f, evaluated)
+    return _renamed(name, f, evaluated, chosen)
 
 
 def _by_columns(call: Call) -> Any:
@@ -332,7 +333,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
            [ 6.,  0.]])
     """
     second = _jacobian("hessian", _gradient("hessian", f, argnums), argnums)
-    return _renamed("hessian", f, second)
+    return _renamed("hessian", f, second, _checked("hessian", argnums))
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -524,9 +525,32 @@ def _checked(name: str, argnums: Any) -> int | tuple[int, ...]:
         ) from None
 
 
-def _renamed(name: str, f: Any, function: Function) -> Function:
-    """With the name and text of `f`, for `help` and messages."""
+class Derives(NamedTuple):
+    """What a function returns that was made here: derivatives of `f`, behind its value perhaps.
+
+    `function` is the one that it says this of: attributes are copied to wrappers, which may return
+    anything.
+    """
+
+    function: Function
+    f: Function
+    argnums: int | tuple[int, ...]
+    has_value: bool
+    has_aux: bool
+
+
+def _renamed(
+    name: str,
+    f: Any,
+    function: Function,
+    argnums: int | tuple[int, ...] = 0,
+    has_value: bool = False,
+    has_aux: bool = False,
+) -> Function:
+    """With the name and text of `f`, for `help` and messages, and with what `compile` asks."""
     check_callable(name, f)
     function = functools.update_wrapper(function, f)
     function.__name__ = f"{name}({getattr(f, '__name__', type(f).__name__)})"
+    derives = Derives(function, f, argnums, has_value, has_aux)
+    function.derives = derives  # type: ignore[attr-defined]
     return function

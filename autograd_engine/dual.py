@@ -31,7 +31,7 @@ from autograd_engine.anomalies import inspected
 from autograd_engine.following import now, refuse
 from autograd_engine.linearization import linearized, local_derivatives
 from autograd_engine.modes import current_mode
-from autograd_engine.operands import Operand, operands_and_floats
+from autograd_engine.operands import Operand, data_of, operands_and_floats
 from autograd_engine.rows import Primitive
 
 __all__ = ["Dual", "Perturbation", "coefficients_of", "current", "opened", "perturbation"]
@@ -102,7 +102,9 @@ def _power(columns: Columns, order: int) -> Coefficients | None:
     n = y[0]
     if len(y) == 1 and isinstance(n, float) and 0.0 <= n <= _PRODUCTS and n == int(n):
         return (z0, *_whole_power(x, int(n), order)[1:])
-    size = z0 if isinstance(z0, float) else z0.data
+    size = z0 if isinstance(z0, float) else data_of(z0)
+    if not isinstance(size, float):  # recorded, and not known to be 0 or not
+        return None
     if x[0] == 0.0 or not sys.float_info.min <= math.fabs(size) < math.inf:
         return None
     of = perturbation(order)
@@ -225,7 +227,7 @@ class Dual(Operand):
             return NotImplemented
         of = max([x.of for x in known if isinstance(x, Dual)])
         columns = [coefficients_of(x, of) for x in known]
-        if max(map(len, columns)) == 1 or not current_mode().records:
+        if max(map(len, columns)) == 1 or not current_mode().differentiates:
             return Dual((row.apply(tuple([column[0] for column in columns])),), of)
         z = _RING[row](columns, of.order) if row in _RING else None
         z = z or _chain_rule(row, columns, of)
@@ -239,7 +241,7 @@ class Dual(Operand):
     def data(self) -> float:
         """The number without any derivatives."""
         x = self.coefficients[0]
-        return x if isinstance(x, float) else x.data
+        return x if isinstance(x, float) else data_of(x)
 
     def __float__(self) -> float:
         if len(self.coefficients) > 1 and self.of.serial in _open:

@@ -8,6 +8,7 @@ from typing import Any
 from autograd_engine.backend import Value, assemble
 from autograd_engine.conversion import kind, number, shown
 from autograd_engine.dual import Dual, coefficients_of, current, opened, perturbation
+from autograd_engine.expression import Expression
 from autograd_engine.following import following, now
 from autograd_engine.modes import Info, current_mode
 from autograd_engine.primitives import mul
@@ -96,7 +97,7 @@ class Recorded:
     ----------
     primals : structure
         The arguments by which it is differentiated, as they were given.
-    inputs : list of Value
+    inputs : list of Value, or of Expression while something is recorded
         What the function got in place of the numbers in there.
     output : structure
         What it returned.
@@ -104,7 +105,7 @@ class Recorded:
 
     def __init__(self, call: Call) -> None:
         self._name, self.primals = call.name, call.primals
-        self._since, self.inputs = now(), list[Value]()
+        self._since, self.inputs = now(), list[Any]()
         self.output = call.run([self._lifted(x) for x in call.operands()], self.inputs)
 
     def _lifted(self, x: Any) -> Any:
@@ -112,6 +113,10 @@ class Recorded:
         if isinstance(x, Dual):
             first, *rest = x.coefficients
             return Dual((self._lifted(first), *rest), x.of)
+        recorder = current_mode().recorder
+        if recorder is not None and isinstance(x, float | Value | Expression):
+            self.inputs.append(recorder.renewed(x))
+            return self.inputs[-1]
         if not isinstance(x, float | Value):
             raise TypeError(
                 f"{self._name}: reverse mode takes numbers, Values and dual numbers, got "
@@ -215,10 +220,13 @@ def operands(what: str, tree: Any) -> list[Any]:
     TypeError
         When one is neither; it says where.
     """
-    given, found = flat(tree), list[Any]()
+    given, found, recorder = flat(tree), list[Any](), current_mode().recorder
     try:
         for x in given:
-            found.append(current(x) if hasattr(x, "bind") else number(x, what))
+            if recorder is not None and isinstance(x, Value):
+                found.append(recorder.expression(x))
+            else:
+                found.append(current(x) if hasattr(x, "bind") else number(x, what))
     except TypeError:
         pass
     if len(found) < len(given):  # again, and say where
@@ -230,7 +238,7 @@ def operands(what: str, tree: Any) -> list[Any]:
 def given(what: str, tree: Any) -> list[Any]:
     """The same for what the user hands in, where under `no_grad` operands count as numbers."""
     found = operands(what, tree)
-    if current_mode().records:
+    if current_mode().differentiates:
         return found
     return [x.data if isinstance(x, Value | Dual) else x for x in found]
 

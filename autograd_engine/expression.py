@@ -1,16 +1,17 @@
 """Expression: an operand that is not a number but records what is done to it.
 
-Rows, operators and comparisons work on Expressions as on numbers, and the result is an Expression
-that knows the operation and its operands:
+Rows, operators and comparisons work on Expressions as on numbers, and the result is an Expression:
+a line of a `Tape`, which knows the operation and the lines that are its operands.
 
-    >>> from autograd_engine.expression import Expression
+    >>> from autograd_engine.expression import Expression, recorded
     >>> from autograd_engine.primitives import sigmoid
-    >>> x = Expression("x")
+    >>> x = recorded("x")
     >>> sigmoid(2.0 * x) + 1.0
     sigmoid(2.0 * x) + 1.0
 
 So a formula can be written out in another language: `codegen.py` runs every row on Expressions and
-prints the C that the native engine is made of.
+prints the C that the native engine is made of; and a function of the user's, run once on
+Expressions, becomes a `Program` (`recording.py`).
 """
 
 from __future__ import annotations
@@ -20,25 +21,38 @@ from collections.abc import Callable
 from typing import Any, NoReturn, final
 
 from autograd_engine import primitives
+from autograd_engine.backend import Value
 from autograd_engine.conversion import is_array, number
+from autograd_engine.modes import current_mode, users_line
+from autograd_engine.operands import Operand
 from autograd_engine.rows import Primitive
+from autograd_engine.tape import COMPARISONS, Alias, Tape
 
-__all__ = ["COMPARISONS", "INFIX", "Expression"]
+__all__ = ["INFIX", "Expression", "recorded"]
 
 INFIX = {
     getattr(primitives, name): sign
     for name, sign in {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}.items()
 }
-COMPARISONS: dict[Callable[[Any, Any], Any], str] = {
-    operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=",
-    operator.eq: "==", operator.ne: "!=",
-}  # fmt: skip
+_EQUALITY = (operator.eq, operator.ne)  # `x == None` is False, as ever
+_DETACHED = Alias(fixed=True)  # one for all: the same number twice is one line
 
 
-def _infix(operation: Any) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+def recorded(name: str, tape: Tape | None = None) -> Expression:
+    """A new input of a tape, or of a tape of its own."""
+    tape = Tape() if tape is None else tape
+    return Expression(tape, tape.input(name))
+
+
+def _infix(
+    operation: Any,
+) -> tuple[Callable[[Expression, Any], Any], Callable[[Expression, Any], Any]]:
     """The methods of a binary operator: `expression o other` and `number o expression`."""
 
     def method(self: Expression, other: Any) -> Any:
+        tape = self.tape
+        if other.__class__ is Expression and other.tape is tape:  # most are
+            return Expression(tape, tape.emit(operation, (self.index, other.index)))
         return Expression.bind(operation, (self, other))
 
     def reflected(self: Expression, other: Any) -> Any:
@@ -48,15 +62,21 @@ def _infix(operation: Any) -> tuple[Callable[[Any, Any], Any], Callable[[Any, An
 
 
 @final
-class Expression:
-    """A named input, or the result of an operation on Expressions and numbers.
+class Expression(Operand):
+    """A line of a tape.
 
     Attributes
     ----------
+    tape : Tape
+    index : int
+        The number of the line.
     name : str
-        Of an input; "" for a result.
+        Of an input; "" for everything else.
+    constant : float or None
+        Of a constant.
     operation : Primitive, function or None
-        The primitive or, for a comparison, the function of `operator`; None for an input.
+        The primitive or, for a comparison, the function of `operator`; None for an input or a
+        constant.
     operands : tuple of Expression and float
 
     Raises
@@ -65,21 +85,45 @@ class Expression:
         When the program needs the number, which is not there: in an `if`, or in `float()`.
     """
 
-    __slots__ = ("name", "operands", "operation")
+    __slots__ = ("index", "tape")
 
-    def __init__(self, name: str = "", operation: Any = None, operands: tuple[Any, ...] = ()):
-        self.name, self.operation, self.operands = name, operation, operands
+    def __init__(self, tape: Tape, index: int) -> None:
+        self.tape, self.index = tape, index
 
     @staticmethod
     def bind(operation: Primitive | Callable[..., Any], operands: tuple[Any, ...]) -> Any:
-        """The result of an operation; NotImplemented where an operand is an array."""
-        if any(map(is_array, operands)):
-            return NotImplemented
-        name = getattr(operation, "name", None) or COMPARISONS[operation]
-        known = [x if isinstance(x, Expression) else number(x, name) for x in operands]
-        return Expression("", operation, tuple(known))
+        """The result of an operation; NotImplemented for operands that know better, as arrays."""
+        tape, lines = _tape_of(operands), []
+        for x in operands:
+            if x.__class__ is Expression and x.tape is tape:
+                lines.append(x.index)
+                continue
+            line = line_of(x, tape, operation)
+            if line is None:
+                return NotImplemented
+            lines.append(line)
+        return Expression(tape, tape.emit(operation, tuple(lines)))
 
-    __add__, __radd__ = _infix(primitives.add)
+    name = property(lambda self: self.tape.names.get(self.index, ""))
+    constant = property(lambda self: self.tape.constants.get(self.index))
+    operation = property(lambda self: self.tape.operations[self.index])
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What it is made of: Expressions, and constants as floats."""
+        found = [Expression(self.tape, i) for i in self.tape.operands[self.index]]
+        return tuple([x if x.constant is None else x.constant for x in found])
+
+    @property
+    def data(self) -> Expression:
+        """The same number as a constant: no derivative goes through it."""
+        return Expression(self.tape, self.tape.emit(_DETACHED, (self.index,)))
+
+    def detach(self) -> Expression:
+        """The same number as a constant: no derivative goes through it."""
+        return self.data
+
+    __add__, _number_add = _infix(primitives.add)
     __sub__, __rsub__ = _infix(primitives.sub)
     __mul__, __rmul__ = _infix(primitives.mul)
     __truediv__, __rtruediv__ = _infix(primitives.div)
@@ -87,47 +131,135 @@ class Expression:
     __lt__, __gt__ = _infix(operator.lt)[0], _infix(operator.gt)[0]
     __le__, __ge__ = _infix(operator.le)[0], _infix(operator.ge)[0]
     __eq__, __ne__ = _infix(operator.eq)[0], _infix(operator.ne)[0]
-    __hash__ = object.__hash__  # by identity: == makes an Expression
 
-    def __neg__(self) -> Expression:
-        return Expression("", primitives.neg, (self,))
+    def __radd__(self, other: Any) -> Any:
+        if other.__class__ is int and other == 0:  # where the builtin `sum` starts
+            return self
+        return self._number_add(other)
 
-    def __pos__(self) -> Expression:
-        return self
-
-    def __abs__(self) -> Expression:
-        return Expression("", primitives.abs, (self,))
+    __hash__ = object.__hash__  # by identity, as that of Values
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} is recorded, and not known to be true or false; write "
-            "where(condition, x, y), maximum or minimum instead of `if`, `and`, `or`, max and min"
-        )
+        no_choice(self)
 
     def __float__(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} is recorded, and has no number yet; use the primitives of autograd_engine "
-            "instead of float(), int() and the functions of math"
-        )
+        no_number(self)
 
-    __int__ = __index__ = __float__
+    __int__ = __index__ = __trunc__ = __floor__ = __ceil__ = __float__
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        no_number(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """A primitive as a method."""
+        if name in ("backward", "grad", "zero_grad", "label"):
+            raise AttributeError(
+                f"{_place()}: {name}: {self!r} is recorded; compile(value_and_grad(f)), or call "
+                "backward on what the compiled function returns"
+            )
+        return super().__getattr__(name)
+
+    def __reduce__(self) -> NoReturn:
+        no_number(self)  # nor a copy
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
     def __repr__(self) -> str:
-        if self.operation is None:
-            return self.name
-        sign = INFIX.get(self.operation) or COMPARISONS.get(self.operation)
-        if sign:
-            left, right = map(_in_parentheses, self.operands)
-            if sign == "**" and left.startswith("-"):
-                left = f"({left})"  # Python reads -2.0 ** x as -(2.0 ** x)
-            return f"{left} {sign} {right}"
-        if self.operation is primitives.neg:
-            return f"-{_in_parentheses(self.operands[0])}"
-        return f"{self.operation.name}({', '.join(map(repr, self.operands))})"
+        text = _text(self, 12)
+        return text if len(text) <= 400 else text[:397] + "..."
 
 
-def _in_parentheses(operand: Any) -> str:
+def _tape_of(operands: tuple[Any, ...]) -> Tape:
+    for x in operands:
+        if x.__class__ is Expression:
+            break
+    tape: Tape = x.tape
+    return tape
+
+
+def line_of(x: Any, tape: Tape, operation: Any) -> int | None:
+    """The line of an operand on a tape; None for an operand that is of no kind known here."""
+    if x.__class__ is float:
+        return tape.constant(x)
+    if isinstance(x, Expression):
+        if x.tape is not tape:
+            _strange(operation, x)
+        return x.index
+    if isinstance(x, Value):
+        recorder = current_mode().recorder
+        if recorder is None or recorder.tape is not tape:
+            _strange(operation, x)
+        line: int = recorder.line_of(x)
+        return line
+    if is_array(x) or hasattr(x, "bind") or (x is None and operation in _EQUALITY):
+        return None
+    return tape.constant(number(x, _called(operation)))
+
+
+def _strange(operation: Any, x: Any) -> NoReturn:
+    what = " and an Expression that" if isinstance(x, Value) else ""
+    raise TypeError(
+        f"{_called(operation)}: {x!r}{what} was recorded by another function, or an earlier call; "
+        "hand numbers over as arguments and results, not in a list or an attribute"
+    )
+
+
+def _called(operation: Any) -> str:
+    name: str = COMPARISONS.get(operation) or operation.name
+    return name
+
+
+def no_choice(x: Any) -> NoReturn:
+    """Say why a recorded number is neither true nor false."""
+    raise TypeError(
+        f"{_place()}: {x!r} is recorded, and not known to be true or false; write "
+        "where(condition, x, y), maximum or minimum instead of `if`, `and`, `or`, max and min; a "
+        "setting that is no number of the model, bind with functools.partial"
+    )
+
+
+def no_number(x: Any) -> NoReturn:
+    """Say why a recorded number is none yet."""
+    raise TypeError(
+        f"{_place()}: {x!r} is recorded, and has no number yet; use the primitives of "
+        "autograd_engine instead of float(), int(), round() and the functions of math; a setting "
+        "that is no number of the model, bind with functools.partial"
+    )
+
+
+def _place() -> str:
+    file, line = users_line()
+    return f"{file}:{line}"
+
+
+def _text(x: Any, depth: int) -> str:
+    """An expression as Python; what lies deeper than that is `...`."""
+    if not isinstance(x, Expression):
+        return repr(x)
+    if x.operation is None:
+        return x.name or repr(x.constant)
+    if depth == 0:
+        return "..."
+    sign = INFIX.get(x.operation) or COMPARISONS.get(x.operation)
+    if sign:
+        left, right = (_in_parentheses(operand, depth - 1) for operand in x.operands)
+        if sign == "**" and left.startswith("-"):
+            left = f"({left})"  # Python reads -2.0 ** x as -(2.0 ** x)
+        return f"{left} {sign} {right}"
+    if x.operation is primitives.neg:
+        return f"-{_in_parentheses(x.operands[0], depth - 1)}"
+    if isinstance(x.operation, Alias):
+        return _text(x.operands[0], depth)
+    return f"{x.operation.name}({', '.join(_text(operand, depth - 1) for operand in x.operands)})"
+
+
+def _in_parentheses(operand: Any, depth: int) -> str:
     """The operand of an operator: in parentheses when it is itself written with one."""
     operation = getattr(operand, "operation", None)
+    while isinstance(operation, Alias):
+        operand = operand.operands[0]
+        operation = getattr(operand, "operation", None)
     infix = operation in INFIX or operation in COMPARISONS or operation is primitives.neg
-    return f"({operand!r})" if infix else repr(operand)
+    text = _text(operand, depth)
+    return f"({text})" if infix and depth else text

@@ -16,9 +16,18 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from autograd_engine.modes import MODE, Info, Mode
+from autograd_engine.modes import MODE, Info, Mode, users_line
 
-__all__ = ["RUNNING", "following", "now", "refuse", "take_clock", "unfollowed"]
+__all__ = [
+    "RUNNING",
+    "following",
+    "now",
+    "refuse",
+    "take_clock",
+    "unchanged",
+    "unfollowed",
+    "unrecorded",
+]
 
 T = TypeVar("T")
 
@@ -45,8 +54,9 @@ def following(arguments: Collection[Any]) -> Iterator[None]:
     """Record, note the time in every node, and let none that depends on these become a number."""
     outer = MODE.get()
     info = (outer.info or Info())._replace(made=now())
-    mode = MODE.set(Mode(True, outer.detects, info, outer))
-    new = [x for x in arguments if x not in RUNNING]
+    recorder = outer.recorder
+    mode = MODE.set(Mode(recorder is None, outer.detects, info, outer, recorder))
+    new = [x for x in arguments if x not in RUNNING] if recorder is None else []
     RUNNING.update(new)
     try:
         yield
@@ -63,6 +73,7 @@ def unfollowed(node: T) -> T:
     TypeError
         When it does.
     """
+    unrecorded(node)
     seen: set[Any] = set()
     stack: list[Any] = [node] if RUNNING else []
     while stack:
@@ -72,6 +83,36 @@ def unfollowed(node: T) -> T:
         if x not in seen:
             seen.add(x)
             stack.extend(x._prev)
+    return node
+
+
+def unrecorded(node: T, choice: bool = False) -> T:
+    """The node itself, unless a function is being recorded: then it stands for what it will be.
+
+    Raises
+    ------
+    TypeError
+        While a function is recorded.
+    """
+    if RUNNING and (recorder := MODE.get().recorder):
+        recorder.refuse(node, choice)
+    return node
+
+
+def unchanged(node: T) -> T:
+    """The node itself, which somebody is about to change.
+
+    Raises
+    ------
+    TypeError
+        While a function is recorded: that would happen once, not at each call.
+    """
+    if RUNNING and MODE.get().recorder is not None:
+        file, line = users_line()
+        raise TypeError(
+            f"{file}:{line}: {node!r} is changed inside a function that is being recorded, which "
+            "would happen once and not at each call; do it outside"
+        )
     return node
 
 

@@ -249,7 +249,7 @@ class _Case:
     def of_operations(self) -> Iterator[Check]:
         """Every node by each of its operands, operands first."""
         for node in self._nodes():
-            if node._primitive is not None:
+            if node._primitive is not None and not node._primitive.opaque:
                 yield from self._of_operation(node, node._primitive)
 
     def _of_operation(self, node: Value, row: Primitive) -> Iterator[Check]:

@@ -107,7 +107,7 @@ def _node(value: Value, i: int, index: dict[int, int]) -> Node:
 
 
 def _is_outdated(value: Value) -> bool:
-    if value._primitive is None:
+    if value._primitive is None or value._primitive.opaque:
         return False
     again = value._primitive.evaluate([getattr(x, "data", x) for x in value._operands])
     return again != value.data and not (math.isnan(again) and math.isnan(value.data))

@@ -50,20 +50,27 @@ class Info(NamedTuple):
 class Mode:
     """What holds while a node is made: is it recorded, is it searched for inf and nan, its scope.
 
-    `outer` is the mode that held before.
+    `outer` is the mode that held before. While a function is recorded (`recording.py`), no nodes
+    are made, and `recorder` says what operations on Values become instead.
     """
 
     records: bool = True
     detects: bool = False
     info: Info | None = None
     outer: Mode | None = None
+    recorder: Any = None
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether what is computed may be differentiated later: not under `no_grad`."""
+        return self.records or self.recorder is not None
 
     def same(self, other: Mode) -> bool:
         """Whether both mean the same, whatever held before."""
         if self is other:  # nearly always
             return True
-        mine = self.records, self.detects, self.info
-        return mine == (other.records, other.detects, other.info)
+        mine = self.records, self.detects, self.info, self.recorder
+        return mine == (other.records, other.detects, other.info, other.recorder)
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_engine_mode", default=Mode())  # noqa: B039 (immutable)
@@ -88,7 +95,8 @@ class _Manager(ContextDecorator, ABC):
         known, inside = self._last
         if inside is None or outer is not known:
             inside = self._inside(outer)
-            self._last = outer, inside
+            if inside.recorder is None:  # else this would keep all that is recorded
+                self._last = outer, inside
         MODE.set(inside)
 
     def __exit__(self, *error: object) -> None:
@@ -126,19 +134,35 @@ class _Manager(ContextDecorator, ABC):
         return type(self).__name__.lstrip("_")
 
 
-@functools.lru_cache(maxsize=4096)
 def _with(outer: Mode, change: str, value: Any) -> Mode:
     """The mode of a block inside `outer`; the same one when the block is entered again."""
+    if outer.recorder is not None:  # not kept: it holds all that is being recorded
+        return _changed.__wrapped__(outer, change, value)
+    return _changed(outer, change, value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _changed(outer: Mode, change: str, value: Any) -> Mode:
     return replace(outer, outer=outer, **{change: value})
 
 
 class _no_grad(_Manager):
     def _inside(self, outer: Mode) -> Mode:
+        if outer.recorder is not None:
+            raise TypeError(
+                "no_grad: not inside a function that is being recorded; take .detach() of what is "
+                "to be constant, or call the compiled function under no_grad"
+            )
         return _with(outer, "records", False)
 
 
 class _detect_anomaly(_Manager):
     def _inside(self, outer: Mode) -> Mode:
+        if outer.recorder is not None:
+            raise TypeError(
+                "detect_anomaly: not inside a function that is being recorded; put it around the "
+                "call of the compiled function"
+            )
         return _with(outer, "detects", True)
 
 
@@ -211,14 +235,25 @@ _OUR_FILES = tuple(
 )
 
 
-def users_line() -> tuple[str, int]:
-    """File and line of the innermost caller outside our packages and NumPy, which calls back."""
+_PYTHON = os.path.join(os.path.dirname(os.__file__), "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_ours(file: str) -> bool:
+    """Whether a file is of our packages, or of NumPy or Python, which call back."""
     numpy = sys.modules.get("numpy")
     libraries = _OUR_FILES
     if numpy:
         libraries += (os.path.join(os.path.dirname(str(numpy.__file__)), ""),)
+    return file.startswith(libraries) or (
+        file.startswith(_PYTHON) and "site-packages" not in file and "dist-packages" not in file
+    )
+
+
+def users_line() -> tuple[str, int]:
+    """File and line of the innermost caller outside our packages and NumPy."""
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(libraries) and frame.f_back is not None:
+    while _is_ours(frame.f_code.co_filename) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
@@ -255,8 +290,12 @@ class named_scope(_Manager):
         return _scoped(outer, self._name)
 
 
-@functools.lru_cache(maxsize=4096)
 def _scoped(outer: Mode, name: str) -> Mode:
     """The nodes of one scope share one Info, also when the scope is entered again."""
-    info = outer.info or Info()
-    return _with(outer, "info", info._replace(scope=(*info.scope, name)))
+    return _with(outer, "info", _info_in(outer.info, name))
+
+
+@functools.lru_cache(maxsize=4096)
+def _info_in(outer: Info | None, name: str) -> Info:
+    info = outer or Info()
+    return info._replace(scope=(*info.scope, name))

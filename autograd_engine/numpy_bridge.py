@@ -22,20 +22,24 @@ NumPy makes some things impossible. On *arrays* of Values
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from autograd_engine.backend import Value
 from autograd_engine.conversion import elementwise, is_array, kind
+from autograd_engine.expression import Expression, no_number
+from autograd_engine.modes import current_mode
 from autograd_engine.operands import Operand
 from autograd_engine.registry import ALIASES, TABLE
 
 __all__ = ["array_ufunc"]
 
 _OPERATORS = {"subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg"}
-_BY_DATA = frozenset(
-    "equal not_equal less less_equal greater greater_equal isfinite isinf isnan signbit "
-    "floor ceil trunc rint".split()
-)
+_COMPARISONS = {
+    "equal": operator.eq, "not_equal": operator.ne, "less": operator.lt,
+    "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
+}  # fmt: skip
+_BY_DATA = {*_COMPARISONS, *"isfinite isinf isnan signbit floor ceil trunc rint".split()}
 
 
 def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -49,7 +53,11 @@ def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: A
     """
     name = ufunc.__name__
     if method == "__call__" and name in _BY_DATA:
-        return ufunc(*map(_data, inputs), **options)
+        if current_mode().recorder is None and not any(isinstance(x, Expression) for x in inputs):
+            return ufunc(*map(_data, inputs), **options)
+        if name in _COMPARISONS:
+            return elementwise(_COMPARISONS[name], inputs)
+        no_number(self)
     row = TABLE.get(_OPERATORS.get(name, name)) or ALIASES.get(name)
     if row is None or method != "__call__":
         called = name if method == "__call__" else f"{name}.{method}"

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from autograd_engine import primitives
 from autograd_engine.backend import Value
 from autograd_engine.conversion import is_array, number
+from autograd_engine.modes import current_mode
 from autograd_engine.registry import ALIASES, TABLE
 from autograd_engine.rows import NaryPrimitive, Primitive
 from autograd_engine.value import named
 
-__all__ = ["Operand", "operands_and_floats"]
+__all__ = ["Operand", "data_of", "operands_and_floats"]
 
 
 def _infix(row: Primitive) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -38,12 +39,19 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
 
     def method(self: Operand, other: Any) -> Any:
         if isinstance(other, Operand | Value):
-            other = other.data
+            other = data_of(other)
         if isinstance(other, str | bytes) or not hasattr(other, "__float__"):
             return NotImplemented
-        return bool(compare(self.data, other))
+        found = compare(self.data, other)
+        return found if hasattr(found, "bind") else bool(found)  # recorded, it is not known yet
 
     return method
+
+
+def data_of(x: Any) -> Any:
+    """The number of an operand; of a Value, while something is recorded, the line that it is."""
+    recorder = current_mode().recorder
+    return recorder.detached(x) if recorder and isinstance(x, Value) else x.data
 
 
 def operands_and_floats(operands: tuple[Any, ...], operation: str) -> list[Any] | None:

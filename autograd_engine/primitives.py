@@ -70,19 +70,19 @@ def div(x: Any, y: Any) -> Any:
     return x / y
 
 
-def _pow_by_base(z: Any, x: Any, y: Any) -> Any:
+def _pow_dx(z: Any, x: Any, y: Any) -> Any:
     flat = where(y == 0.0, where(x * x > 0.0, 0.0, 1.0), 0.0)  # 0 * x ** -1 is 0 at x = 0 too
     return y * pow(where(flat, 1.0, x), y - 1.0)
 
 
-def _pow_by_exponent(z: Any, x: Any, y: Any) -> Any:
+def _pow_dy(z: Any, x: Any, y: Any) -> Any:
     return z * log(where(x == 0.0, where(y < 0.0, x, 1.0), x))
 
 
 @primitive(
-    _pow_by_base, _pow_by_exponent, symbol="**", latex="{0}^{{{1}}}", domain=(POSITIVE, REAL)
+    _pow_dx, _pow_dy, symbol="**", latex="{0}^{{{1}}}", domain=(POSITIVE, REAL), aliases=("power",)
 )
-@elementary(math.pow, numpy="power")
+@elementary(math.pow, numpy="float_power")  # np.power takes 0.5 for a square root: nan at -inf
 def pow(x: Any, y: Any) -> Any:
     """x ** y, a real number or nan.
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from autograd_engine.backend import Value, path_between, varying
 from autograd_engine.dual import Dual, Perturbation, coefficients_of
+from autograd_engine.expression import Expression
 from autograd_engine.following import RUNNING, following
 from autograd_engine.linearization import local_derivatives
 from autograd_engine.modes import current_mode
 from autograd_engine.primitives import dot, mul
+from autograd_engine.transform import pulled_back
 
 __all__ = ["pulled", "settled"]
 
@@ -27,7 +29,7 @@ _backward = threading.RLock()  # a pullback may be called by several threads, on
 Pair = tuple[Any, Any]  # a cotangent, and the output that it belongs to
 
 
-def pulled(pairs: Sequence[Pair], inputs: Sequence[Value], since: int) -> list[Any]:
+def pulled(pairs: Sequence[Pair], inputs: Sequence[Any], since: int) -> list[Any]:
     """The sum of cotangent * d output / d input over the pairs, for each input, as it is outside.
 
     The inputs are nodes made for this, at the time `since`; the graph below them is not entered,
@@ -38,6 +40,11 @@ def pulled(pairs: Sequence[Pair], inputs: Sequence[Value], since: int) -> list[A
         of = max(duals)
         parts = [pulled(part, inputs, since) for part in _coefficients(pairs, of)]
         return settled([Dual(c, of) for c in zip(*parts, strict=True)], since)
+    recorder = current_mode().recorder
+    if recorder is not None:
+        lines = [tuple([recorder.expression(x).index for x in pair]) for pair in pairs]
+        found = pulled_back(recorder.tape, lines, [x.index for x in inputs])
+        return [Expression(recorder.tape, line) for line in found]
     pairs = [(cotangent, x) for cotangent, x in pairs if isinstance(x, Value)]
     if not pairs:
         return [0.0] * len(inputs)
@@ -84,7 +91,7 @@ def settled(results: Sequence[Any], since: int) -> list[Any]:
 
     Under `no_grad` nothing does.
     """
-    records = current_mode().records
+    records = current_mode().differentiates
     nodes = [x for x in results if isinstance(x, Value)]
     varies = dict(zip(nodes, varying(nodes, since, RUNNING), strict=True))
     found = []

@@ -67,7 +67,11 @@ class Primitive:
         The open interval of each operand inside which the row is real and differentiable.
     analytic : bool
         Whether the formulas hold for complex numbers too, so that gradcheck may step there.
+    opaque : bool
+        Whether there are no formulas: only what a node has found when it was made (`fusion.py`).
     """
+
+    opaque = False
 
     def __init__(
         self,

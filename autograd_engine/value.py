@@ -40,15 +40,17 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Number, Real
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 from autograd_engine import primitives
 from autograd_engine.anomalies import check_gradient, inspected, watched
 from autograd_engine.conversion import is_array, number
-from autograd_engine.following import unfollowed
+from autograd_engine.following import RUNNING, unchanged, unfollowed, unrecorded
 from autograd_engine.modes import Info, current_mode
 from autograd_engine.registry import ALIASES, TABLE, watch
 from autograd_engine.rows import ON_FLOATS, SINGULAR, NaryPrimitive, Primitive
+
+Operands = tuple[Any, ...]
 
 
 def topological_order(root: Value, seen: set[Value] | None = None) -> list[Value]:
@@ -85,11 +87,7 @@ def send_contributions(nodes: Iterable[Value]) -> None:
 
 
 def make_node(
-    row: Primitive,
-    data: float,
-    derivatives: Sequence[float],
-    operands: tuple[Any, ...],
-    prev: tuple[Value, ...],
+    row: Primitive, data: float, derivatives: Sequence[float], operands: Operands, prev: Operands
 ) -> Value:
     """A Value that remembers its primitive, all operands, the Values among them and dz/d(those)."""
     node = Value.__new__(Value)
@@ -98,6 +96,8 @@ def make_node(
     if mode.records:
         node._primitive, node._derivatives = row, derivatives
         node._operands, node._prev = operands, prev
+    elif mode.recorder is not None:  # for `compile`: no number, but a line of a program
+        return cast(Value, mode.recorder.bind(row, operands))
     else:  # no_grad: a leaf, and the derivatives are dropped
         node._primitive, node._derivatives, node._operands, node._prev = None, (), (), ()
     if mode.detects:  # detect_anomaly: raise at inf and nan, note the user's line
@@ -128,8 +128,7 @@ def bind(row: Primitive, operands: tuple[Any, ...]) -> Any:
     if set(map(type, operands)) == {Value}:
         data = [x._number for x in operands]
         return make_node(row, *row.linearize(data), operands, operands)
-    plain = (Value, float)
-    operands = tuple([x if type(x) in plain else constant(x, row.name) for x in operands])
+    operands = tuple([x if type(x) in (Value, float) else constant(x, row.name) for x in operands])
     try:
         data = [x._number if type(x) is Value else float(x) for x in operands]
     except TypeError:  # `constant` gave None: let that operand try
@@ -237,9 +236,10 @@ def comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bo
     """A comparison by data, with Values and numbers."""
 
     def method(self: Value, other: Any) -> bool:
-        if other.__class__ is Value:
-            return compare(self._number, other._number)
-        return bool(compare(self._number, other)) if isinstance(other, Real) else NotImplemented
+        if RUNNING and (recorder := current_mode().recorder):
+            return cast(bool, recorder.bind(compare, (self, other)))
+        y = other._number if other.__class__ is Value else other
+        return bool(compare(self._number, y)) if isinstance(y, Real) else NotImplemented
 
     return method
 
@@ -324,7 +324,7 @@ class Value:
         gradient = number(gradient, "backward")
         if current_mode().detects:
             check_gradient(gradient)
-        order = topological_order(self)
+        order = topological_order(unchanged(self))
         for node in order:
             if node._prev:  # interior; a leaf keeps what it has
                 node._grad = 0.0
@@ -337,10 +337,12 @@ class Value:
 
     def zero_grad(self) -> None:
         """Forget the gradient, before the next `backward` adds to it."""
-        self._grad = 0.0
+        unchanged(self)._grad = 0.0
 
     def detach(self) -> Value:
         """A new leaf with the same data and label: no gradient flows from it into this graph."""
+        if recorder := current_mode().recorder:
+            return cast(Value, recorder.detached(self))
         return type(self)(self._number, label=self.label)
 
     @property
@@ -350,7 +352,7 @@ class Value:
 
     @data.setter
     def data(self, data: Any) -> None:
-        self._number = number(data, "Value.data")
+        unchanged(self)._number = number(data, "Value.data")
 
     @property
     def grad(self) -> float:
@@ -359,7 +361,7 @@ class Value:
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        self._grad = number(grad, "Value.grad")
+        unchanged(self)._grad = number(grad, "Value.grad")
 
     @property
     def label(self) -> str:
@@ -406,7 +408,7 @@ class Value:
     __trunc__ = __int__
 
     def __bool__(self) -> bool:
-        return bool(self._number)
+        return bool(unrecorded(self, choice=True)._number)
 
     def __round__(self, digits: int | None = None) -> float:
         return round(unfollowed(self)._number, digits)
