@@ -15,6 +15,9 @@ from autograd_engine import copying as copying
 from autograd_engine import numpy_bridge as numpy_bridge
 from autograd_engine import primitives
 from autograd_engine.backend import Value, backend
+from autograd_engine.compiled import (
+    compile as compile,
+)
 from autograd_engine.curvature import empirical_fisher, gauss_newton
 from autograd_engine.derivatives import (
     derivative,
@@ -43,6 +46,7 @@ from autograd_engine.primitives import (
 from autograd_engine.primitives import (
     sum as sum,
 )
+from autograd_engine.program import Program
 from autograd_engine.registry import elementary, primitive
 
 __all__ = [
@@ -50,6 +54,7 @@ __all__ = [
     "ExpressionError",
     "GradcheckError",
     "Graph",
+    "Program",
     "RenderError",
     "Value",
     "backend",
