@@ -12,7 +12,8 @@
     v5 = v3 + 1.0         # ...
     return v5
 
-(The constant 1.0 is line v4.) It holds numbers, names and lines, no code: it can be compared, hashed, saved and loaded.
+(The constant 1.0 is line v4.) It holds numbers, names and lines, no code: it can be compared,
+hashed, saved and loaded.
 """
 
 from __future__ import annotations
