@@ -53,6 +53,8 @@ def _infix(
         tape = self.tape
         if other.__class__ is Expression and other.tape is tape:  # most are
             return Expression(tape, tape.emit(operation, (self.index, other.index)))
+        if other.__class__ is float:
+            return Expression(tape, tape.emit(operation, (self.index, tape.constant(other))))
         return Expression.bind(operation, (self, other))
 
     def reflected(self: Expression, other: Any) -> Any:

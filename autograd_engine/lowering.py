@@ -267,19 +267,19 @@ def scheduled(lines: list[Line], part: list[int]) -> list[Group]:
     found = []
     for start in range(0, len(part), _WINDOW):
         window = part[start : start + _WINDOW]
-        depth = dict[int, int]()
+        depth = dict.fromkeys(window, 0)
         known = depth.get
-        level: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         order: dict[Any, int] = {}
+        level: defaultdict[int, list[int]] = defaultdict(list)
         for i in window:
             operation, operands = lines[i]
-            d = 0
+            d = -1
             for j in operands:
                 below = known(j, -1)
-                if below >= d:
-                    d = below + 1
-            depth[i] = d
-            level[d, order.setdefault(operation, len(order))].append(i)
+                if below > d:
+                    d = below
+            depth[i] = d + 1
+            level[_WINDOW * (d + 1) + order.setdefault(operation, len(order))].append(i)
         found += [Group(lines[of[0]][0], of) for _, of in sorted(level.items())]
     return found
 

@@ -83,7 +83,7 @@ class Tape:
 
     def constant(self, x: float) -> int:
         """The line of a constant; numbers of other bits, such as 0.0 and -0.0, are others."""
-        key = struct.pack("d", x)
+        key = _key(x)
         i = self._known.get(key)
         if i is None:
             i = self._known[key] = self._append(None, (), NO_LINE)
@@ -101,13 +101,6 @@ class Tape:
             self._known[key] = i
         return i
 
-    def add(self, operation: Any, operands: tuple[int, ...]) -> int:
-        """A line that is known to be new, and as short as can be."""
-        self.operations.append(operation)
-        self.operands.append(operands)
-        self.origins.append(self.origin or NO_LINE)
-        return len(self.operations) - 1
-
     def _append(self, operation: Any, operands: tuple[int, ...], origin: tuple[str, int]) -> int:
         if self.closed:
             raise RuntimeError(
@@ -121,17 +114,23 @@ class Tape:
 
     def _shorter(self, operation: Any, operands: tuple[int, ...]) -> int | None:
         """The line that an operation comes down to, if there is one."""
-        constants = self.constants
-        if operation in _SHORTER:
-            found: int | None = _SHORTER[operation](self, operands)
+        shorter = _SHORTER.get(operation)
+        if shorter is not None:
+            found = shorter(self, operands)
             if found is not None:
                 return found
-        if constants.keys().isdisjoint(operands):
-            return None
-        foldable = isinstance(operation, Primitive) or operation in COMPARISONS
-        if foldable and all(i in constants for i in operands):
+        constants = self.constants
+        for i in operands:
+            if i not in constants:
+                return None
+        if isinstance(operation, Primitive) or operation in COMPARISONS:
             return self.constant(applied(operation, tuple([constants[i] for i in operands])))
         return None
+
+
+def _key(x: float) -> Any:
+    """What a constant is known by: the number, or its bits where others are equal to it, or none."""
+    return x if x < 0.0 or x > 0.0 else struct.pack("d", x)
 
 
 def applied(operation: Any, operands: tuple[Any, ...]) -> Any:
@@ -147,7 +146,7 @@ def applied(operation: Any, operands: tuple[Any, ...]) -> Any:
 
 def _neutral(numbers: Iterable[float | None]) -> Callable[[Tape, tuple[int, ...]], int | None]:
     """Leave out an operand that changes nothing: for the left and the right one, which number."""
-    left, right = (None if x is None else struct.pack("d", x) for x in numbers)
+    left, right = (None if x is None else _key(x) for x in numbers)
 
     def shorter(tape: Tape, operands: tuple[int, ...]) -> int | None:
         x, y = operands

@@ -195,7 +195,7 @@ def compacted(tape: Tape, outputs: Sequence[int]) -> tuple[Tape, list[int]]:
         place[i] = new.input(name)
     operations, operands, origins = tape.operations, tape.operands, tape.origins
     lines = needed(tape, outputs)
-    record = new.emit if _hides_common_lines(tape, lines) else new.add
+    known = not _hides_common_lines(tape, lines)  # then no line can be a shorter or an older one
     for i in lines:
         operation = operations[i]
         if operation is None:
@@ -203,9 +203,14 @@ def compacted(tape: Tape, outputs: Sequence[int]) -> tuple[Tape, list[int]]:
                 place[i] = new.constant(tape.constants[i])
         elif operation.__class__ is Alias:
             place[i] = place[operands[i][0]]
+        elif known:
+            place[i] = len(new.operations)
+            new.operations.append(operation)
+            new.operands.append(tuple([place[j] for j in operands[i]]))
+            new.origins.append(origins[i])
         else:
             new.origin = origins[i]
-            place[i] = record(operation, tuple([place[j] for j in operands[i]]))
+            place[i] = new.emit(operation, tuple([place[j] for j in operands[i]]))
     return new, [place[i] for i in outputs]
 
 

@@ -780,7 +780,7 @@ print(json.dumps([seconds, peak, count, x.grad == z.data, y.grad]))
 
 
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
-def test_a_million_nodes_are_copied_in_fifteen_seconds_and_a_gigabyte_and_a_half(way: str) -> None:
+def test_a_million_nodes_are_copied_in_linear_time_and_a_gigabyte_and_a_half(way: str) -> None:
     pytest.importorskip("resource")
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", A_MILLION, way],
@@ -792,7 +792,7 @@ def test_a_million_nodes_are_copied_in_fifteen_seconds_and_a_gigabyte_and_a_half
     assert result.returncode == 0, result.stderr
     duration, peak, count, same_gradient, original_gradient = json.loads(result.stdout)
     assert (count, same_gradient, original_gradient) == (1_000_000, True, 0.0)
-    assert duration < 15.0
+    assert duration < 40.0  # 9 to 16 on machines that are shared; a quadratic walk takes hours
     assert peak < 1.5e9
 
 

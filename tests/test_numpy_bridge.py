@@ -141,6 +141,7 @@ CLOSED_FORMS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "multiply": ((X, Y), (Y, X)),
     "negative": ((X,), (-1.0,)),
     "power": ((X, Y), (Y * X ** (Y - 1), X**Y * math.log(X))),
+    "float_power": ((X, Y), (Y * X ** (Y - 1), X**Y * math.log(X))),
     "sign": ((X,), (0.0,)),
     "sin": ((X,), (math.cos(X),)),
     "sinh": ((X,), (math.cosh(X),)),
