@@ -119,9 +119,11 @@ class Compiled:
     Attributes
     ----------
     program : Program
-        What was recorded for the last call: `print(c.program)`.
+        What was recorded for the last call, for one sample: `print(c.program)`.
     statistics : dict of str to int
-        How long it was after each pass, and what it needs.
+        How many operations were recorded, and were left when it was simplified; how many of them
+        are computed once per call and how many for each sample; in how many instructions, in how
+        many registers, for how many samples at a time; and the bytes of it all.
     """
 
     def __init__(self, f: Function, batched: Batched, reduce: str | None, threads: int) -> None:
@@ -195,6 +197,13 @@ class Compiled:
         """How many lines there were after each pass, and what the result needs."""
         return self._specialization.statistics
 
+    def frozen(self) -> Program:
+        """The program of the last call with captured Values as constants, as they are now.
+
+        So a trained network can be saved: `predict.frozen().save(path)`.
+        """
+        return self._specialization.frozen()
+
     def source(self, language: str = "python") -> str:
         """The program of the last call as straight-line code that runs without this package.
 
@@ -202,7 +211,8 @@ class Compiled:
         ----------
         language : "python" or "c"
             A Python module with one function, or a C99 file with one function and no allocation,
-            for one sample. Values are inputs like the arguments.
+            for one sample, with captured Values as constants, as they are now. Its comments say
+            which input is which; in Python up to 12 inputs are arguments of their own.
 
         Raises
         ------
@@ -212,7 +222,7 @@ class Compiled:
         from autograd_engine.source import source
 
         name = getattr(self, "__name__", "function")
-        return source(self.program, language, name)
+        return source(self.frozen(), language, name)
 
     def __repr__(self) -> str:
         return f"<compiled {called(self._options.f)}>"

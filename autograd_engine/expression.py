@@ -141,6 +141,20 @@ class Expression(Operand):
 
     __hash__ = object.__hash__  # by identity, as that of Values
 
+    def __and__(self, other: Any) -> Any:
+        """Both of two conditions."""
+        return primitives.where(self, primitives.where(other, 1.0, 0.0), 0.0)
+
+    def __or__(self, other: Any) -> Any:
+        """At least one of two conditions."""
+        return primitives.where(self, 1.0, primitives.where(other, 1.0, 0.0))
+
+    def __invert__(self) -> Any:
+        """The contrary of a condition."""
+        return primitives.where(self, 0.0, 1.0)
+
+    __rand__, __ror__ = __and__, __or__
+
     def __bool__(self) -> NoReturn:
         no_choice(self)
 
@@ -169,7 +183,7 @@ class Expression(Operand):
 
     def __repr__(self) -> str:
         text = _text(self, 12)
-        return text if len(text) <= 400 else text[:397] + "..."
+        return text if len(text) <= 100 else text[:97] + "..."
 
 
 def _tape_of(operands: tuple[Any, ...]) -> Tape:
@@ -216,8 +230,8 @@ def no_choice(x: Any) -> NoReturn:
     """Say why a recorded number is neither true nor false."""
     raise TypeError(
         f"{_place()}: {x!r} is recorded, and not known to be true or false; write "
-        "where(condition, x, y), maximum or minimum instead of `if`, `and`, `or`, max and min; a "
-        "setting that is no number of the model, bind with functools.partial"
+        "where(condition, x, y), maximum or minimum (of autograd_engine) instead of `if`, max and "
+        "min, and & and | for `and` and `or`; bind a setting with functools.partial"
     )
 
 
@@ -225,8 +239,8 @@ def no_number(x: Any) -> NoReturn:
     """Say why a recorded number is none yet."""
     raise TypeError(
         f"{_place()}: {x!r} is recorded, and has no number yet; use the primitives of "
-        "autograd_engine instead of float(), int(), round() and the functions of math; a setting "
-        "that is no number of the model, bind with functools.partial"
+        "autograd_engine on it instead of float(), int(), round(), arrays of floats and the "
+        "functions of math; bind a setting with functools.partial"
     )
 
 

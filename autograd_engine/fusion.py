@@ -107,16 +107,17 @@ class Fused:
 
         Then the results of samples stay arrays of plain numbers.
         """
-        if out is not None:
+        if out is not None and self._gradients:
             raise TypeError(
                 f"compile: {self._row.name} returns Values, and out= takes plain numbers; call it "
-                "without out, or compile(value_and_grad(...))"
+                "under no_grad, or compile(value_and_grad(...))"
             )
-        found = self._run(args, None)
+        found = self._run(args, out)
         if found is self._mismatch:
             return found
         if not self._gradients:
-            return found if self._over_batch else rebuilt(found, iter(self._leaves(flat(found))))
+            plain = self._over_batch or out is not None
+            return found if plain else rebuilt(found, iter(self._leaves(flat(found))))
         result, gradients = found
         operands = self._captured
         if self._has_values:

@@ -230,12 +230,17 @@ def _with_totals(items: list[Any], totals: dict[tuple[int, int], int], one: int)
     by_first: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for (x, y), total in totals.items():
         by_first[x][y] = total
-    by_second: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    by_second: defaultdict[Any, list[int]] = defaultdict(list)
     for x, row in by_first.items():
-        for b in (tuple(sorted(row.keys() - {one})), (one,) if one in row else ()):
-            if b:
-                by_second[b].append(x)
-    outers = [Outer(a, b, [[by_first[x][y] for y in b] for x in a]) for b, a in by_second.items()]
+        others = tuple(sorted(row.keys() - {one}))
+        for b in (others, (one,) if one in row else ()):
+            if (
+                b
+            ):  # the plain sums of a layer by themselves: those of its weights are in their order
+                by_second[others, b].append(x)
+    outers = [
+        Outer(a, b, [[by_first[x][y] for y in b] for x in a]) for (_, b), a in by_second.items()
+    ]
     made = {}
     for place, item in enumerate(items):
         for i in item.outs if isinstance(item, Matrix) else (item,):

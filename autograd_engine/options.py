@@ -101,6 +101,8 @@ def options(f: Function, batched: Batched, reduce: str | None, threads: int) -> 
         raise TypeError(
             f"compile: {called(f)} runs after its call returns; compile a plain function"
         )
+    if type(f).__name__ == "ufunc":
+        raise TypeError(f"compile: use the primitives of autograd_engine, not numpy.{called(f)}")
     if reduce not in ("mean", "sum", None):
         raise ValueError(f"compile: reduce must be 'mean', 'sum' or None, got {reduce!r}")
     if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
@@ -147,15 +149,15 @@ def _places(f: Function, batched: Batched, names: tuple[str, ...]) -> Iterator[i
     fixed = [name for name in names if name != "*"]
     listed = ", ".join(fixed if len(fixed) == len(names) else [*fixed, "any number more"])
     one = isinstance(batched, str) or (hasattr(batched, "__index__") and not _length(batched))
-    several = [batched] if one else batched
-    if not isinstance(several, Iterable):
+    several: Any = [batched] if one else batched
+    if not isinstance(several, Iterable) or isinstance(several, dict):
         several = [several]
     for x in several:
         if isinstance(x, str) and x in fixed:
             yield fixed.index(x)
             continue
         whole = hasattr(x, "__index__") and not isinstance(x, bool)
-        i = operator.index(x) if whole else -1  # type: ignore[arg-type]
+        i = operator.index(x) if whole else -1
         if i < 0 or (i >= len(fixed) and "*" not in names):
             raise TypeError(
                 f"compile: batched={x!r} is no argument of {called(f)}, which has "

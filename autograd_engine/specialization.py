@@ -6,6 +6,7 @@ may need: with gradients by the Values, and without.
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from autograd_engine.splitting import EACH, TOTAL
 from autograd_engine.structures import blocks, leaves
 from autograd_engine.tape import Tape
 from autograd_engine.templates import Template, batch_of, filled, places
-from autograd_engine.transform import compacted, dependents, needed, pulled_back, shortened
+from autograd_engine.transform import compacted, dependents, frozen, needed, pulled_back, shortened
 
 __all__ = ["MISMATCH", "Options", "Specialization"]
 
@@ -48,8 +49,6 @@ class Specialization:
 
     Attributes
     ----------
-    program : Program
-        With the gradients by Values, where Values take part.
     runs : dict of bool to callable
         What computes it, with gradients by Values or without.
     statistics : dict of str to int
@@ -87,7 +86,6 @@ class Specialization:
         self._work = self._simplified(
             tape, [*results, *gradients], (*kinds, *[over_batch] * len(gradients))
         )
-        self.program = self._work.program
 
     def _gradients(self, tape: Tape, results: list[int], values: list[int]) -> list[int]:
         """The lines of the gradients by Values, of one fused number after the other."""
@@ -135,6 +133,15 @@ class Specialization:
                 work = self._work if records else self._plain()
                 self.runs[records], self.statistics = runner(work)
         return self.runs[records](args, out)
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """What was recorded, without the gradients by Values; those come last among its inputs."""
+        return self._plain().program
+
+    def frozen(self) -> Program:
+        """The program with the numbers that captured Values have now."""
+        return frozen(self.program, [x.data for x in self._captured])
 
     def _plain(self) -> Work:
         """The work without gradients by Values."""

@@ -6,6 +6,9 @@ import copy
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from autograd_engine.modes import current_mode
+from autograd_engine.samples import sample_array
+
 __all__ = ["array", "assembled", "blocks", "flat", "leaves", "rebuilt"]
 
 
@@ -81,6 +84,8 @@ def array(shape: tuple[int, ...], elements: list[Any]) -> Any:
         return elements[0]
     import numpy
 
+    if current_mode().recorder is not None:
+        return sample_array(elements, shape)
     kind = float if all(isinstance(x, float) for x in elements) else object
     return numpy.fromiter(elements, kind, len(elements)).reshape(shape)
 

@@ -129,7 +129,7 @@ class Tape:
 
 
 def _key(x: float) -> Any:
-    """What a constant is known by: the number, or its bits where others are equal to it, or none."""
+    """What a constant is known by: the number; its bits where others equal it, or nothing does."""
     return x if x < 0.0 or x > 0.0 else struct.pack("d", x)
 
 

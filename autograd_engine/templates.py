@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 from autograd_engine.backend import Value
 from autograd_engine.conversion import kind as kind_of
 from autograd_engine.conversion import number, shown
+from autograd_engine.samples import sample_array
 
 __all__ = [
     "Template",
@@ -213,11 +214,7 @@ def filled(template: Template, new: Iterator[Any]) -> Any:
 
 
 def _object_array(shape: tuple[int, ...], elements: list[Any]) -> Any:
-    if not shape:
-        return elements[0]
-    import numpy
-
-    return numpy.fromiter(elements, object, len(elements)).reshape(shape)
+    return sample_array(elements, shape) if shape else elements[0]
 
 
 def _nested(shape: tuple[int, ...], new: Iterator[Any]) -> Any:

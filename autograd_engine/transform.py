@@ -18,7 +18,7 @@ from autograd_engine.program import Program
 from autograd_engine.rows import ON_OPERANDS, NaryPrimitive, Primitive
 from autograd_engine.tape import Alias, Tape
 
-__all__ = ["compacted", "dependents", "needed", "pulled_back", "shortened"]
+__all__ = ["compacted", "dependents", "frozen", "needed", "pulled_back", "shortened"]
 
 Term = tuple[int, int]  # an adjoint, and a local derivative
 
@@ -227,8 +227,21 @@ def _hides_common_lines(tape: Tape, lines: list[int]) -> bool:
 
 def shortened(program: Program, outputs: Sequence[int]) -> Program:
     """A program for some of the outputs, without what only the others need."""
+    return Program(*compacted(_tape(program), outputs))
+
+
+def frozen(program: Program, numbers: Sequence[float]) -> Program:
+    """A program with these numbers as constants in place of its last inputs."""
+    tape, first = _tape(program), len(program.inputs) - len(numbers)
+    for i, x in enumerate(numbers, first):
+        del tape.names[i]
+        tape.constants[i] = x
+    return Program(*compacted(tape, program.outputs))
+
+
+def _tape(program: Program) -> Tape:
     tape = Tape()
     tape.operations, tape.operands = list(program.operations), list(program.operands)
     tape.origins, tape.constants = list(program.origins), dict(program.constants)
     tape.names = dict(enumerate(program.inputs))
-    return Program(*compacted(tape, outputs))
+    return tape

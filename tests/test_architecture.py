@@ -88,7 +88,8 @@ ARROWS: dict[str, set[str]] = {
         "structures",
         "templates",
     },
-    "templates": {"backend", "conversion"},
+    "samples": {"conversion", "primitives"},
+    "templates": {"backend", "conversion", "samples"},
     "lowering": {"primitives", "program", "rows", "splitting"},
     "encoding": {"lowering", "primitives", "registry", "tape"},
     "replay": {
@@ -147,7 +148,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "copying": {"backend", "following", "modes", "rows"},
     "numpy_bridge": {"backend", "conversion", "expression", "modes", "operands", "registry"},
-    "structures": set(),
+    "structures": {"modes", "samples"},
     "reports": set(),
     "gradcheck": {
         "backend",
