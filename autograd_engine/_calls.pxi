@@ -119,12 +119,12 @@ cdef class Caller:
         call.inputs = call.columns = call.opened = 0
         call.n = -1
         call.buffers = NULL
-        if self.arrays:
-            call.buffers = <Py_buffer *> malloc(self.arrays * sizeof(Py_buffer))
-            if call.buffers == NULL:
-                raise MemoryError
         call.w = self.executor.take()
         try:
+            if self.arrays:
+                call.buffers = <Py_buffer *> malloc(self.arrays * sizeof(Py_buffer))
+                if call.buffers == NULL:
+                    raise MemoryError
             for i in range(len(args)):
                 if not self.read(<Place> self.arguments[i], args[i], &call):
                     return self.mismatch
@@ -186,6 +186,7 @@ cdef class Caller:
         elif place.kind == LIST:
             if not PyList_Check(x):
                 return False
+            x = tuple(x)  # which nobody can change while it is read
         elif not (type(x) is tuple if place.type is None else type(x) is place.type):
             return False
         if len(x) != len(place.children):

@@ -6,14 +6,25 @@ All the arithmetic happens without the interpreter's lock. What a call needs of 
 workspace, which the next call takes over; calls from several threads at once have one each.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
+
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #include <windows.h>
+    #define ae_wait() Sleep(0)
+    #else
+    #include <sched.h>
+    #define ae_wait() sched_yield()
+    #endif
+    """
+    void ae_wait() nogil
 
 cdef extern from "_executor.h" nogil:
     ctypedef struct ae_column:
@@ -73,26 +84,6 @@ def _engine_names():
 
 ENGINES = _engine_names()
 
-_pool = None
-
-
-def _threads():
-    """The threads that help; a child process after fork() starts its own."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), "autograd_engine")
-    return _pool
-
-
-def _forget_threads():
-    global _pool
-    _pool = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
-
-
 cdef void *_copied(numbers, str format, Py_ssize_t *length) except NULL:
     """A copy of a buffer, of ints ("i") or doubles ("d"), or of the bytes of one."""
     try:
@@ -106,6 +97,29 @@ cdef void *_copied(numbers, str format, Py_ssize_t *length) except NULL:
     memcpy(memory, <const char *> data, len(data))
     length[0] = len(view)
     return memory
+
+
+cdef class Shared:
+    """The parts of a call. Who has the interpreter's lock takes the next; nobody takes one twice."""
+
+    cdef Executor executor
+    cdef ae_workspace *w
+    cdef Py_ssize_t parts, taken, running
+
+    def work(self):
+        """Run parts until there are none left; a thread that comes too late finds none."""
+        cdef Py_ssize_t i, first, last
+        while self.taken < self.parts:
+            i = self.taken
+            self.taken += 1
+            self.running += 1
+            first = self.w.chunks * i // self.parts
+            last = self.w.chunks * (i + 1) // self.parts
+            with nogil:
+                self.executor.plan.engine.chunks(
+                    &self.executor.plan, self.w, self.w.lanes + i, first, last
+                )
+            self.running -= 1
 
 
 cdef class Executor:
@@ -273,31 +287,24 @@ cdef class Executor:
         return 0
 
     cdef int share(self, ae_workspace *w, Py_ssize_t threads) except -1:
-        """Every thread runs its part of the chunks, this one the first part."""
-        cdef Py_ssize_t address = <Py_ssize_t> w, i
-        others = []
+        """Every thread runs parts of the chunks, this one too, until there are none left."""
+        cdef Shared shared = Shared.__new__(Shared)
+        shared.executor, shared.w, shared.parts = self, w, threads
         interrupt = None
-        for i in range(1, threads):
-            try:
-                others.append(_threads().submit(self._part, address, i, threads))
-            except RuntimeError:  # no threads when the interpreter goes down
-                self._part(address, i, threads)
-        self._part(address, 0, threads)
-        for other in others:
-            while not other.done():  # until then w is in use, so Ctrl-C has to wait
-                try:
-                    other.exception()
-                except BaseException as error:
-                    interrupt = error
+        try:
+            for _ in range(threads - 1):
+                threading.Thread(target=shared.work, daemon=True).start()
+        except RuntimeError:  # no more threads: then this one does it all
+            pass
+        except BaseException as error:  # Ctrl-C; until all parts are done, w is in use
+            interrupt = error
+        shared.work()
+        while shared.running:
+            with nogil:
+                ae_wait()
         if interrupt is not None:
             raise interrupt
         return 0
-
-    def _part(self, Py_ssize_t address, Py_ssize_t i, Py_ssize_t threads):
-        cdef ae_workspace *w = <ae_workspace *> address
-        cdef Py_ssize_t first = w.chunks * i // threads, last = w.chunks * (i + 1) // threads
-        with nogil:
-            self.plan.engine.chunks(&self.plan, w, w.lanes + i, first, last)
 
     def run(self, inputs, columns, Py_ssize_t n, outputs, lane_outputs=(), Py_ssize_t threads=1):
         """Run the plan on n lanes.

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, overload
@@ -23,13 +25,14 @@ from autograd_engine.modes import current_mode
 from autograd_engine.options import Batched, called, derives, options
 from autograd_engine.program import Program
 from autograd_engine.specialization import MISMATCH, Specialization
-from autograd_engine.templates import described
+from autograd_engine.templates import Template, described
 
 __all__ = ["Compiled", "compile"]
 
 Function = Callable[..., Any]
 
-_STRUCTURES = 256  # of arguments, for which what was recorded is kept
+_STRUCTURES = 64  # of arguments, for which what was recorded is kept
+_RECENT = 4  # of those that are tried without a closer look
 
 
 @overload
@@ -110,6 +113,8 @@ def compile(
     if f is None:
         return functools.partial(compile, batched=batched, reduce=reduce, threads=threads)
     check_callable("compile", f)
+    if isinstance(f, Compiled) and not f.batched:
+        f = f.function
     return Compiled(f, batched, reduce, threads)
 
 
@@ -127,23 +132,27 @@ class Compiled:
     """
 
     def __init__(self, f: Function, batched: Batched, reduce: str | None, threads: int) -> None:
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
         self._options = options(f, batched, reduce, threads)
         self._derives = derives(f) is not None
-        self._bound: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
+        self._bound: dict[int, Compiled] = {}  # by the instance
         self._known: dict[Any, Specialization] = {}
         self._last: Specialization | None = None
+        self._recent: tuple[Specialization, ...] = ()
+        self._lock = threading.RLock()
 
     def __call__(self, /, *args: Any, out: Any = None, **named: Any) -> Any:
         """The result for these arguments; `out` is filled and returned, where it is given."""
         mode = current_mode()
-        last = self._last
-        if last is not None and not (named or mode.recorder or mode.detects):
-            run = None if self._derives and mode.info else last.runs.get(mode.records)
-            if run is not None:
-                found = run(args, out)
-                if found is not MISMATCH:
-                    return found
+        plain = not (named or mode.recorder or mode.detects)
+        if plain and not (self._derives and mode.info):
+            for known in self._recent:
+                run = known.runs.get(mode.records)
+                if run is not None:
+                    found = run(args, out)
+                    if found is not MISMATCH:
+                        self._last = known
+                        return found
         return self._looked_up(args, named, out)
 
     def _looked_up(self, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> Any:
@@ -156,18 +165,30 @@ class Compiled:
         key = tuple(described(x, told.name(i), i in told.batched) for i, x in enumerate(args))
         if mode.detects:
             watched(told, args)
-        if key not in self._known:
-            self._known[key] = Specialization(told, key)
-            if len(self._known) > _STRUCTURES:
-                del self._known[next(iter(self._known))]
-        last = self._known[key]
-        found = last(args, out, mode.records)
+        known = self._recorded(key)
+        found = known(args, out, mode.records)
         if found is MISMATCH:
-            last.explain(args)
-        self._last = last
+            known.explain(args)
+        self._last = known
         return found
 
+    def _recorded(self, key: tuple[Template, ...]) -> Specialization:
+        """What was recorded for these arguments, now or before; the oldest is forgotten."""
+        with self._lock:
+            known = self._known.pop(key, None)
+        if known is None:
+            known = Specialization(self._options, key)
+        with self._lock:
+            self._known[key] = known
+            while len(self._known) > _STRUCTURES:
+                del self._known[next(iter(self._known))]
+            self._recent = tuple(list(self._known.values())[: -_RECENT - 1 : -1])
+        return known
+
     def __reduce__(self) -> Any:
+        module = sys.modules.get(getattr(self, "__module__", ""))
+        if getattr(module, getattr(self, "__qualname__", ""), None) is self:
+            return self.__qualname__  # a decorated function is found under its name
         f, _, batched, reduce, threads, _ = self._options
         return Compiled, (f, tuple(batched), reduce, threads)
 
@@ -175,11 +196,24 @@ class Compiled:
         """As a method: compiled for each instance, as long as that lives."""
         if instance is None:
             return self
-        if instance not in self._bound:
+        known = self._bound.get(id(instance))
+        if known is None:
             f, _, batched, reduce, threads, _ = self._options
             method = _bound_method(f, weakref.ref(instance))
-            self._bound[instance] = Compiled(method, [i - 1 for i in batched], reduce, threads)
-        return self._bound[instance]
+            known = Compiled(method, [i - 1 for i in batched], reduce, threads)
+            self._bound[id(instance)] = known
+            weakref.finalize(instance, self._bound.pop, id(instance), None)
+        return known
+
+    @property
+    def function(self) -> Function:
+        """The function itself."""
+        return self._options.f
+
+    @property
+    def batched(self) -> frozenset[int]:
+        """The positions of the arguments whose first axis is the batch."""
+        return self._options.batched
 
     @property
     def _specialization(self) -> Specialization:
@@ -233,7 +267,10 @@ def _bound_method(f: Function, instance: Callable[[], Any]) -> Function:
 
     @functools.wraps(f)
     def method(*args: Any) -> Any:
-        return f(instance(), *args)
+        alive = instance()
+        if alive is None:
+            raise ReferenceError(f"compile: the object of the method {called(f)} is gone")
+        return f(alive, *args)
 
     signature = inspect.signature(f)
     parameters = list(signature.parameters.values())[1:]

@@ -203,7 +203,7 @@ class _Body:
     def __init__(self, low: Lowered, slots: list[int], columns: Sequence[int]) -> None:
         self.low, self.slots = low, slots
         self.code, self.pack = array("i"), array("i")
-        self.used = bytearray()  # which registers are in use
+        self.used, self.free = bytearray(), 0  # which registers are in use; all before that are
         self.register: dict[int, int] = {}
         self.totals = 0
         firsts = (x.totals[0][0] for x in low.body if isinstance(x, Outer))
@@ -217,14 +217,16 @@ class _Body:
         for line in sorted(uniform, key=slots.__getitem__):
             self.broadcast[line] = self._allocated([line])
         items = [self._loads(), *low.body]
-        self.last = {i: place for place, item in enumerate(items) for i in self._operands(item)}
+        read = [self._operands(item) for item in items]
+        self.last = {i: place for place, lines in enumerate(read) for i in lines}
         for place, item in enumerate(items):
             self._item(item)
             self._stored(self._results(item))
-            dead = {*self._operands(item), *self._results(item)}
-            for i in dead:
+            for i in {*read[place], *self._results(item)}:
                 if slots[i] < 0 and self.last.get(i, -1) <= place and i in self.register:
-                    self.used[self.register.pop(i)] = 0
+                    register = self.register.pop(i)
+                    self.used[register] = 0
+                    self.free = min(self.free, register)
         self._stored(list(self.broadcast))
 
     def _loads(self) -> list[int]:
@@ -250,11 +252,13 @@ class _Body:
     def _allocated(self, lines: Sequence[int]) -> int:
         """The first of registers side by side for these lines."""
         count = len(lines)
-        first = self.used.find(bytes(count))
+        first = self.used.find(bytes(count), self.free)
         if first < 0:
             first = len(self.used.rstrip(b"\0"))
             self.used.extend(bytes(first + count - len(self.used)))
         self.used[first : first + count] = b"\1" * count
+        if first == self.free or count == 1:
+            self.free = first + count  # all before are in use
         self.register.update(zip(lines, range(first, first + count), strict=True))
         return first
 

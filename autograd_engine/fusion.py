@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, NoReturn
 
 from autograd_engine.anomalies import inspected
@@ -40,6 +41,10 @@ def fused_node(row: Any, data: float, operands: tuple[Value, ...], slopes: Any) 
     return node
 
 
+def _no_formula(xs: Any) -> Any:
+    raise NotImplementedError
+
+
 class FusedPrimitive(NaryPrimitive):
     """What a fused node has in the place of a row: a name, and no formula.
 
@@ -52,10 +57,7 @@ class FusedPrimitive(NaryPrimitive):
     opaque = True
 
     def __init__(self, name: str) -> None:
-        def fused(xs: Any) -> NoReturn:
-            self._refuse()
-
-        fused.__name__ = fused.__qualname__ = name
+        fused = FunctionType(_no_formula.__code__, {}, name)
         fused.__doc__ = f"{name}, compiled: one node for all that it does."
         super().__init__(fused, (0.0,), analytic=False)
 

@@ -54,7 +54,7 @@ def inlined(options: Options, args: tuple[Any, ...], out: Any = None) -> Any:
         return options.f(*args)
     results = list(_by_sample(options, args))
     first = results[0]
-    numbers = iter(kinds(options, first, len(flat(first))))
+    numbers = iter(kinds(options, len(args), first, len(flat(first))))
     parts = [
         _reduced(options, list(column), next(numbers), [next(numbers) for _ in flat(column[0])[1:]])
         for column in zip(*map(blocks, results), strict=True)

@@ -151,12 +151,16 @@ def _long_sums(lines: list[Line], parts: tuple[list[int], ...], keep: set[int]) 
     if not sums:
         return list(parts)
     uses = Counter(j for part in parts for i in part for j in lines[i][1])
+    terms: dict[int, list[int]] = {}  # of the sums that are long, by their last line so far
     gone = set[int]()
     for i in sums:
-        left = lines[i][1][0]
+        left, right = lines[i][1]
         if uses[left] == 1 and left not in keep:
             gone.add(left)
-            lines[i] = (primitives.sum, (*lines[left][1], lines[i][1][1]))
+            terms[i] = terms.pop(left) if left in terms else list(lines[left][1])
+            terms[i].append(right)
+    for i, added in terms.items():
+        lines[i] = (primitives.sum, tuple(added))
     return [[i for i in part if i not in gone] for part in parts]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Iterator
@@ -166,17 +167,29 @@ def _places(f: Function, batched: Batched, names: tuple[str, ...]) -> Iterator[i
         yield i
 
 
-def derives(f: Any) -> Derives | None:
-    """What is known of a function that `grad` or one of its kin made."""
+def derives(f: Any, given: int = 0) -> Derives | None:
+    """What is known of a function that `grad` or one of its kin made; positions from 0."""
+    if isinstance(f, functools.partial):
+        made = derives(f.func, given + len(f.args))
+        return made and made._replace(argnums=_moved(made, -len(f.args)))
     found = getattr(f, "derives", None)
-    return found if isinstance(found, Derives) and found.function is f else None
+    if not isinstance(found, Derives) or found.function is not f:
+        return None
+    negative = any(i < 0 for i in _several(found))
+    return found._replace(argnums=_moved(found, 0, given)) if negative else found
 
 
-def kinds(options: Options, output: Any, count: int) -> list[str]:
-    """What becomes of each number in the result over the batch."""
+def _moved(made: Derives, by: int, given: int = 0) -> int | tuple[int, ...]:
+    """The positions of a derivative, counted from the end where they are negative."""
+    moved = tuple([(i + given if i < 0 else i) + by for i in _several(made)])
+    return moved[0] if isinstance(made.argnums, int) else moved
+
+
+def kinds(options: Options, given: int, output: Any, count: int) -> list[str]:
+    """What becomes of each number in the result over the batch; `given` arguments were given."""
     if options.reduce is None:
         return [EACH] * count
-    made = derives(options.f)
+    made = derives(options.f, given)
     if made is None:
         return [TOTAL] * count
     found: list[str] = []
@@ -186,14 +199,14 @@ def kinds(options: Options, output: Any, count: int) -> list[str]:
         found += [TOTAL]
         if made.has_aux:
             found += [EACH] * len(list(leaves(value[1])))
-    return found + _kinds_of_gradient(options, made, gradient)
+    return found + _kinds_of_gradient(options, given, made, gradient)
 
 
-def _kinds_of_gradient(options: Options, made: Derives, gradient: Any) -> list[str]:
+def _kinds_of_gradient(options: Options, given: int, made: Derives, gradient: Any) -> list[str]:
     """A derivative by a batched argument keeps the batch, also of a derivative by that."""
     count = len(list(leaves(gradient)))
-    inner = _by_batched(options, derives(made.f))
-    own = _by_batched(options, made, deep=False)
+    inner = _by_batched(options, given, derives(made.f, given))
+    own = {i in options.batched for i in _several(made)}
     if len(own | inner) <= 1 or True in inner:
         return [SHARE if True in own | inner else TOTAL] * count
     if isinstance(made.argnums, int):
@@ -210,11 +223,14 @@ def _kinds_of_gradient(options: Options, made: Derives, gradient: Any) -> list[s
     ]
 
 
-def _by_batched(options: Options, made: Derives | None, deep: bool = True) -> set[bool]:
+def _several(made: Derives) -> tuple[int, ...]:
+    return (made.argnums,) if isinstance(made.argnums, int) else made.argnums
+
+
+def _by_batched(options: Options, given: int, made: Derives | None) -> set[bool]:
     """Whether derivatives in a nest are by batched arguments."""
     found = set[bool]()
     while made is not None:
-        several = (made.argnums,) if isinstance(made.argnums, int) else made.argnums
-        found |= {i in options.batched for i in several}
-        made = derives(made.f) if deep else None
+        found |= {i in options.batched for i in _several(made)}
+        made = derives(made.f, given)
     return found

@@ -72,14 +72,14 @@ class Specialization:
         new = iter([Expression(tape, line) for line, _ in found])
         output = options.f(*[filled(template, new) for template in self._arguments])
         self._result, results = _described_result(options, recorder, output)
-        kinds = kinds_of(options, output, len(results))
+        kinds = kinds_of(options, len(self._arguments), output, len(results))
         derived = derives(options.f) is not None
         self._check_dependence(recorder, results, derived)
         self._batched = [line for line, kind in found if kind.endswith("rows")]
         self._captured = tuple(recorder.captured)
         values = [line for line, kind in found if kind == "value"]
         values = [] if derived else [*values, *recorder.captured.values()]
-        varying = dependents(tape, values, max(results, default=-1)) if values else ()
+        varying = dependents(tape, tuple(values), max(results, default=-1)) if values else ()
         self._fused = tuple([line in varying for line in results])
         gradients = self._gradients(tape, results, values)
         over_batch = TOTAL if options.reduce else EACH

@@ -56,10 +56,13 @@ class Tape:
         File and line of the program that recorded it.
     origin : (str, int) or None
         What to note as the origin from now on; None to look for it.
+    dependents : (inputs, end, lines)
+        The lines before `end` that depend on some inputs, as `transform.py` last asked.
     """
 
     __slots__ = (
-        "_known", "closed", "constants", "names", "operands", "operations", "origin", "origins",
+        "_known", "closed", "constants", "dependents", "names", "operands", "operations", "origin",
+        "origins",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -70,6 +73,7 @@ class Tape:
         self.names: dict[int, str] = {}
         self.origin: tuple[str, int] | None = None
         self.closed = False
+        self.dependents: tuple[tuple[int, ...], int, dict[int, None]] = ((-1,), 0, {})
         self._known: dict[Any, int] = {}
 
     def __len__(self) -> int:

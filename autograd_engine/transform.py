@@ -8,8 +8,9 @@ itself recorded, and may be differentiated again.
 from __future__ import annotations
 
 import functools
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from autograd_engine import primitives
@@ -37,17 +38,17 @@ def pulled_back(tape: Tape, pairs: Iterable[Term], inputs: Sequence[int]) -> lis
     What an adjoint sums up becomes one `dot` of adjoints and local derivatives. Source: Griewank &
     Walther, Evaluating Derivatives, 2nd ed., SIAM 2008, chapter 3.
     """
-    pairs = list(pairs)
+    pairs, inputs = list(pairs), tuple(inputs)
     one, zero = tape.constant(1.0), tape.constant(0.0)
-    terms: defaultdict[int, list[Term]] = defaultdict(list)
+    wanted, gradients = set(inputs), dict[int, int]()
+    again = tape.dependents[0] == inputs  # for another of many outputs
+    dependent = dependents(tape, inputs, max((output for _, output in pairs), default=-1))
+    terms: dict[int, list[Term]] = _Terms() if again else defaultdict(list)
     for cotangent, output in pairs:
         terms[output].append((cotangent, one))
-    last = max((output for _, output in pairs), default=-1)
-    wanted, gradients = set(inputs), dict[int, int]()
-    dependent = dependents(tape, inputs, last)
     origin = tape.origin
-    for i in reversed(dependent):
-        if i in terms:
+    for i in terms.downwards() if isinstance(terms, _Terms) else reversed(dependent):
+        if i in terms and i in dependent:
             tape.origin = tape.origins[i] if tape.origins[i][1] else origin
             adjoint = _combined(tape, terms.pop(i), one)
             if i in wanted:
@@ -58,15 +59,41 @@ def pulled_back(tape: Tape, pairs: Iterable[Term], inputs: Sequence[int]) -> lis
     return [gradients.get(i, zero) for i in inputs]
 
 
-def dependents(tape: Tape, inputs: Sequence[int], last: int) -> dict[int, None]:
-    """The inputs, and the lines up to the last that depend on them in a differentiable way."""
-    found = dict.fromkeys(sorted(inputs))
+class _Terms(dict[int, list[Term]]):
+    """Terms by the line, and the lines that have some, the last first.
+
+    So the gradient of one of many outputs costs what lies between it and the inputs, not the tape.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[int] = []
+
+    def __missing__(self, i: int) -> list[Term]:
+        heapq.heappush(self._lines, -i)
+        found = self[i] = []
+        return found
+
+    def downwards(self) -> Iterator[int]:
+        """The lines; while it goes on, those before may get terms."""
+        while self._lines:
+            yield -heapq.heappop(self._lines)
+
+
+def dependents(tape: Tape, inputs: tuple[int, ...], last: int) -> dict[int, None]:
+    """The inputs, and the lines up to the last that depend on them in a differentiable way.
+
+    The tape remembers them for the next call, which may be about another output.
+    """
+    known, end, found = tape.dependents
+    if known != inputs:
+        found, end = dict.fromkeys(sorted(inputs)), min(inputs, default=0)
     lines = found.keys()
-    for i in range(min(inputs, default=0), last + 1):
+    for i in range(end, last + 1):
         if i not in found and not lines.isdisjoint(tape.operands[i]):
             operation = tape.operations[i]
             if isinstance(operation, Primitive) or not getattr(operation, "fixed", True):
                 found[i] = None
+    tape.dependents = inputs, max(end, last + 1), found
     return found
 
 
@@ -158,7 +185,9 @@ def _combined(tape: Tape, terms: list[Term], one: int) -> int:
     if len(terms) > 1 and len(set(terms)) < len(terms):  # as in x * x
         counts = Counter(terms)
         terms = [
-            (x if n == 1 else tape.emit(primitives.mul, (tape.constant(float(n)), x)), slope)
+            (x, slope)
+            if n == 1
+            else (tape.constant(float(n)), tape.emit(primitives.mul, (x, slope)))
             for (x, slope), n in counts.items()
         ]
     if len(terms) == 1:
