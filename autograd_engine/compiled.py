@@ -90,11 +90,18 @@ def compile(
     Notes
     -----
     It is recorded once for each structure of the arguments, whatever the size of the batch.
-    Captured Values are read at every call; captured numbers and arrays, and what you read from
-    `.data` of a Value, are constants. Results equal those of the eager engine to the last bit,
-    except that exp, log, tanh and what is made of them may differ by 2 units in the last place,
-    x ** 2 is x * x, and dots and sums over the batch are added with fused multiplications in an
-    order of their own.
+    Captured are the Values that were there then; their numbers are read at every call. Captured
+    numbers and arrays, and what you read from `.data` of a captured Value, are constants.
+
+    Results equal those of the eager engine to the last bit, with these exceptions: exp, expm1, log,
+    log1p, tanh and the rows made of them, which are within 2.5 units in the last place of the true
+    value; hypot, which may differ by one; x ** 2, which is x * x; and sums of products (dots,
+    adjoints of what is used more than once, sums over a batch), which are added with fused
+    multiplications in an order of their own. What NumPy computes differs likewise. A `where` whose
+    condition is a constant is the operand that it chooses, for the gradient too.
+
+    `jvp`, `hvp` or `grad` inside a function of your own are part of that function: over a batch its
+    results are reduced as values are.
 
     Examples
     --------

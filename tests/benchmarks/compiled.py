@@ -57,6 +57,7 @@ def moons_sides(network: Network) -> dict[str, Side | None]:
     """All sides but micrograd's."""
     return {
         "ours": compiled_networks.ours(network),
+        "ours, one vector": compiled_networks.ours(network, one_vector=True),
         "NumPy by hand": compiled_networks.by_hand(network),
         "jax.jit": compiled_networks.jit(network),
         "jax.jit, one vector": compiled_networks.jit(network, one_vector=True),

@@ -108,9 +108,19 @@ def loss_of_one(network: Network) -> Callable[[Any, Any, Any], Any]:
     return loss
 
 
-def ours(network: Network) -> Side:
-    """The functional form."""
-    compiled = compile(value_and_grad(loss_of_one(network)), batched=(1, 2), reduce="mean")
+def ours(network: Network, one_vector: bool = False) -> Side:
+    """The functional form; the parameters are a list of arrays, or one vector."""
+    loss = loss_of_one(network)
+    if one_vector:
+        compiled = compile(
+            value_and_grad(lambda p, x, y: loss(views(p, network.parameters), x, y)),
+            batched=(1, 2),
+            reduce="mean",
+        )
+        vector = joined(network.parameters)
+        one = functools.partial(compiled, vector, network.X, network.y)
+        return Side(one, lambda: flat(*one()))
+    compiled = compile(value_and_grad(loss), batched=(1, 2), reduce="mean")
     parameters = [array.copy() for array in network.parameters]
     run = functools.partial(compiled, parameters, network.X, network.y)
 
@@ -158,16 +168,20 @@ def decorated(network: Network) -> Side:
         return (1 - y * model(x)).relu() + network.decay * dot(parameters, parameters)
 
     def run() -> Value:
-        optimizer.zero_grad()
         result: Value = loss(network.X, network.y)
         result.backward()
         return result
 
+    def numbers() -> list[float]:
+        optimizer.zero_grad()
+        return flat(run().data, gradients_of(model))
+
     def step() -> None:
+        optimizer.zero_grad()
         run()
         optimizer.step()
 
-    return Side(run, lambda: flat(run().data, gradients_of(model)), step)
+    return Side(run, numbers, step)
 
 
 # NumPy, by hand.
