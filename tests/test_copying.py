@@ -766,9 +766,9 @@ y = Value(1.0)
 for _ in range(1_000_000):
     y = y * 1.000001
 copiers = {"pickle": lambda x: pickle.loads(pickle.dumps(x)), "deepcopy": copy.deepcopy}
-start = time.perf_counter()
+start = time.process_time()  # without what other programs take
 z = copiers[sys.argv[1]](y)
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 z.backward()
 x, count = z, 0
 while x._prev:
@@ -780,20 +780,25 @@ print(json.dumps([seconds, peak, count, x.grad == z.data, y.grad]))
 
 
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
-def test_a_million_nodes_are_copied_in_linear_time_and_a_gigabyte_and_a_half(way: str) -> None:
+def test_a_million_nodes_are_copied_in_fifteen_seconds_and_a_gigabyte_and_a_half(way: str) -> None:
     pytest.importorskip("resource")
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", A_MILLION, way],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ),
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    duration, peak, count, same_gradient, original_gradient = json.loads(result.stdout)
-    assert (count, same_gradient, original_gradient) == (1_000_000, True, 0.0)
-    assert duration < 40.0  # 9 to 16 on machines that are shared; a quadratic walk takes hours
-    assert peak < 1.5e9
+    duration = math.inf
+    for _ in range(3):  # on a shared machine one run may be slow
+        result = subprocess.run(
+            [sys.executable, "-W", "error", "-c", A_MILLION, way],
+            capture_output=True,
+            text=True,
+            env=dict(os.environ),
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stderr
+        seconds, peak, count, same_gradient, original_gradient = json.loads(result.stdout)
+        assert (count, same_gradient, original_gradient) == (1_000_000, True, 0.0)
+        assert peak < 1.5e9
+        duration = min(duration, seconds)
+        if duration < 15.0:
+            break
+    assert duration < 15.0
 
 
 class Holder:
