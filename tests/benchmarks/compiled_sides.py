@@ -224,5 +224,6 @@ def comparison(
     for peer in peers:
         if not peer.startswith("ours, one vector"):
             _, comma, kind = peer.partition(", ")  # ours with the same kind of arguments
-            mine = times.get(f"{ours}{comma}{kind}", times[ours])
+            alike = f"{ours}{comma}{kind}"
+            mine = times[alike if alike in times and alike != peer else ours]
             yield against(question, mine, peer, times.get(peer), (bars or {}).get(peer))
