@@ -20,12 +20,13 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from autograd_engine.evaluation import check_callable
-from autograd_engine.inlining import inlined, sees_operations, watched
+from autograd_engine.inlining import inlined, sees_operations, size_of_batch, watched
 from autograd_engine.modes import current_mode
 from autograd_engine.options import Batched, called, derives, options
 from autograd_engine.program import Program
-from autograd_engine.specialization import MISMATCH, Specialization
+from autograd_engine.specialization import Specialization
 from autograd_engine.templates import Template, described
+from autograd_engine.work import MISMATCH
 
 __all__ = ["Compiled", "compile"]
 
@@ -120,8 +121,8 @@ def compile(
     if f is None:
         return functools.partial(compile, batched=batched, reduce=reduce, threads=threads)
     check_callable("compile", f)
-    if isinstance(f, Compiled) and not f.batched:
-        f = f.function
+    if isinstance(f, Compiled) and not f._options.batched:
+        f = f._options.f
     return Compiled(f, batched, reduce, threads)
 
 
@@ -175,7 +176,8 @@ class Compiled:
         known = self._recorded(key)
         found = known(args, out, mode.records)
         if found is MISMATCH:
-            known.explain(args)
+            size_of_batch(told, args)  # says how they differ
+            raise ValueError("compile: the arguments changed while they were read")
         self._last = known
         return found
 
@@ -211,16 +213,6 @@ class Compiled:
             self._bound[id(instance)] = known
             weakref.finalize(instance, self._bound.pop, id(instance), None)
         return known
-
-    @property
-    def function(self) -> Function:
-        """The function itself."""
-        return self._options.f
-
-    @property
-    def batched(self) -> frozenset[int]:
-        """The positions of the arguments whose first axis is the batch."""
-        return self._options.batched
 
     @property
     def _specialization(self) -> Specialization:

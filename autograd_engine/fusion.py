@@ -18,6 +18,7 @@ from autograd_engine.modes import current_mode
 from autograd_engine.rows import NaryPrimitive
 from autograd_engine.structures import assembled, blocks, flat, rebuilt
 from autograd_engine.templates import Template
+from autograd_engine.work import MISMATCH
 
 __all__ = ["Fused", "FusedPrimitive"]
 
@@ -96,12 +97,11 @@ class Fused:
 
     def __init__(
         self, name: str, run: Any, arguments: tuple[Template, ...], captured: tuple[Any, ...],
-        fused: tuple[bool, ...], gradients: bool, over_batch: bool, mismatch: object,
+        fused: tuple[bool, ...], gradients: bool, over_batch: bool,
     ) -> None:  # fmt: skip
         self._over_batch = over_batch
         self._row, self._run, self._arguments = FusedPrimitive(name), run, arguments
         self._captured, self._fused, self._gradients = captured, fused, gradients
-        self._mismatch = mismatch
         self._has_values = any(map(_has_value, arguments))
 
     def __call__(self, args: tuple[Any, ...], out: Any) -> Any:
@@ -115,7 +115,7 @@ class Fused:
                 "under no_grad, or compile(value_and_grad(...))"
             )
         found = self._run(args, out)
-        if found is self._mismatch:
+        if found is MISMATCH:
             return found
         if not self._gradients:
             plain = self._over_batch or out is not None

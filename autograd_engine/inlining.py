@@ -19,7 +19,7 @@ from autograd_engine.splitting import EACH, SHARE
 from autograd_engine.structures import array, assembled, blocks, flat
 from autograd_engine.templates import is_nested_rows
 
-__all__ = ["inlined", "sees_operations", "watched"]
+__all__ = ["inlined", "sees_operations", "size_of_batch", "watched"]
 
 
 def sees_operations(options: Options, args: tuple[Any, ...]) -> bool:
@@ -75,15 +75,26 @@ def _reduced(options: Options, column: list[Any], kind: str, same: list[str]) ->
     return array(shape, [row(xs) for xs in zip(*numbers, strict=True)])
 
 
-def _by_sample(options: Options, args: tuple[Any, ...]) -> Iterator[Any]:
-    """What the function returns for each sample."""
+def size_of_batch(options: Options, args: tuple[Any, ...]) -> int:
+    """How many samples there are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an argument has no batch, or an empty one, and when batches differ in size.
+    """
     sizes: dict[str, int] = {}
     for i in sorted(options.batched):
         sizes.update(_sizes(args[i], options.name(i)))
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise ValueError(f"compile: the batches differ in size: {listed}")
-    for k in range(next(iter(sizes.values()))):
+    return next(iter(sizes.values()))
+
+
+def _by_sample(options: Options, args: tuple[Any, ...]) -> Iterator[Any]:
+    """What the function returns for each sample."""
+    for k in range(size_of_batch(options, args)):
         yield options.f(*[_sample(x, k) if i in options.batched else x for i, x in enumerate(args)])
 
 

@@ -237,11 +237,10 @@ def _with_totals(items: list[Any], totals: dict[tuple[int, int], int], one: int)
     by_second: defaultdict[Any, list[int]] = defaultdict(list)
     for x, row in by_first.items():
         others = tuple(sorted(row.keys() - {one}))
-        for b in (others, (one,) if one in row else ()):
-            if (
-                b
-            ):  # the plain sums of a layer by themselves: those of its weights are in their order
-                by_second[others, b].append(x)
+        if others:
+            by_second[others, others].append(x)
+        if one in row:  # plain sums by themselves, so that those of a layer's weights are in order
+            by_second[others, (one,)].append(x)
     outers = [
         Outer(a, b, [[by_first[x][y] for y in b] for x in a]) for (_, b), a in by_second.items()
     ]

@@ -22,7 +22,6 @@ NumPy makes some things impossible. On *arrays* of Values
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from autograd_engine.backend import Value
@@ -31,15 +30,12 @@ from autograd_engine.expression import Expression, no_number
 from autograd_engine.modes import current_mode
 from autograd_engine.operands import Operand
 from autograd_engine.registry import ALIASES, TABLE
+from autograd_engine.samples import NUMPYS_COMPARISONS
 
 __all__ = ["array_ufunc"]
 
 _OPERATORS = {"subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg"}
-_COMPARISONS = {
-    "equal": operator.eq, "not_equal": operator.ne, "less": operator.lt,
-    "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
-}  # fmt: skip
-_BY_DATA = {*_COMPARISONS, *"isfinite isinf isnan signbit floor ceil trunc rint".split()}
+_BY_DATA = {*NUMPYS_COMPARISONS, *"isfinite isinf isnan signbit floor ceil trunc rint".split()}
 
 
 def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -55,8 +51,8 @@ def array_ufunc(self: Value, ufunc: Any, method: str, *inputs: Any, **options: A
     if method == "__call__" and name in _BY_DATA:
         if current_mode().recorder is None and not any(isinstance(x, Expression) for x in inputs):
             return ufunc(*map(_data, inputs), **options)
-        if name in _COMPARISONS:
-            return elementwise(_COMPARISONS[name], inputs)
+        if name in NUMPYS_COMPARISONS:
+            return elementwise(NUMPYS_COMPARISONS[name], inputs)
         no_number(self)
     row = TABLE.get(_OPERATORS.get(name, name)) or ALIASES.get(name)
     if row is None or method != "__call__":

@@ -13,13 +13,18 @@ from typing import Any
 from autograd_engine import primitives
 from autograd_engine.conversion import elementwise
 
-__all__ = ["sample_array"]
+__all__ = ["NUMPYS_COMPARISONS", "sample_array"]
 
-_RECORDED = {
+NUMPYS_COMPARISONS = {
     "equal": operator.eq, "not_equal": operator.ne, "less": operator.lt,
     "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
-    "maximum": primitives.maximum, "minimum": primitives.minimum, "sign": primitives.sign,
 }  # fmt: skip
+_RECORDED = {
+    **NUMPYS_COMPARISONS,
+    "maximum": primitives.maximum,
+    "minimum": primitives.minimum,
+    "sign": primitives.sign,
+}
 
 
 def sample_array(elements: list[Any], shape: tuple[int, ...]) -> Any:

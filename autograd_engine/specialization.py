@@ -7,10 +7,8 @@ may need: with gradients by the Values, and without.
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 from autograd_engine.backend import Value
 from autograd_engine.conversion import number, shown
@@ -19,29 +17,15 @@ from autograd_engine.options import Options, called, derives
 from autograd_engine.options import kinds as kinds_of
 from autograd_engine.program import Program
 from autograd_engine.recording import Recorder, recording
-from autograd_engine.replay import MISMATCH, Work, runner
+from autograd_engine.replay import runner
 from autograd_engine.splitting import EACH, TOTAL
 from autograd_engine.structures import blocks, leaves
 from autograd_engine.tape import Tape
-from autograd_engine.templates import Template, batch_of, filled, places
+from autograd_engine.templates import Template, filled, places
 from autograd_engine.transform import compacted, dependents, frozen, needed, pulled_back, shortened
+from autograd_engine.work import Work
 
-__all__ = ["MISMATCH", "Options", "Specialization"]
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Without the cyclic collector, which would visit all the many new lines again and again.
-
-    Nothing that is made meanwhile is in a cycle, and all of it is let go by reference counting.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+__all__ = ["Specialization"]
 
 
 class Specialization:
@@ -52,12 +36,13 @@ class Specialization:
     runs : dict of bool to callable
         What computes it, with gradients by Values or without.
     statistics : dict of str to int
-        How many lines there were after each pass, and what the result needs.
+        How many lines there were after each pass, and what the result needs; with gradients by
+        Values, once those were computed.
     """
 
     def __init__(self, options: Options, arguments: tuple[Template, ...]) -> None:
         self._options, self._arguments = options, arguments
-        with _no_collector(), recording() as recorder:
+        with recording() as recorder:
             self._record(recorder)
         self.runs: dict[bool, Callable[..., Any]] = {}
 
@@ -129,9 +114,10 @@ class Specialization:
     def __call__(self, args: tuple[Any, ...], out: Any, records: bool) -> Any:
         """The result; `MISMATCH` when the arguments have another structure."""
         if records not in self.runs:
-            with _no_collector():
-                work = self._work if records else self._plain()
-                self.runs[records], self.statistics = runner(work)
+            run, statistics = runner(self._work if records else self._plain())
+            if records or not self.runs:
+                self.statistics = statistics
+            self.runs[records] = run
         return self.runs[records](args, out)
 
     @functools.cached_property
@@ -150,24 +136,6 @@ class Specialization:
             return work
         program = shortened(work.program, work.program.outputs[:count])
         return work._replace(program=program, kinds=work.kinds[:count])
-
-    def explain(self, args: tuple[Any, ...]) -> NoReturn:
-        """Say why arguments of the right structure do not fit all the same."""
-        sizes: dict[str, int] = {}
-        for i in sorted(self._options.batched):
-            sizes.update(_sizes(args[i], self._arguments[i], self._options.name(i)))
-        listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise ValueError(f"compile: the batches differ in size: {listed}")
-
-
-def _sizes(x: Any, template: Template, place: str) -> Iterator[tuple[str, int]]:
-    """Where in an argument there are batches, and of which size."""
-    if template.kind.endswith("rows"):
-        yield place, len(batch_of(x, place))
-        return
-    parts = x.items() if isinstance(x, dict) else enumerate(x)
-    for (key, child), below in zip(parts, template.children, strict=True):
-        yield from _sizes(child, below, f"{place}[{key!r}]")
 
 
 def _described_result(

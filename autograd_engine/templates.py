@@ -1,7 +1,7 @@
 """Templates: the structure of arguments and results, without the numbers in it.
 
 A compiled function records once for each structure of its arguments. A template is that structure
-as plain data: it compares, hashes, and can be written to a file.
+as plain data, which compares and hashes.
 """
 
 from __future__ import annotations

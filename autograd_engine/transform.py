@@ -8,9 +8,11 @@ itself recorded, and may be differentiated again.
 from __future__ import annotations
 
 import functools
+import gc
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from autograd_engine import primitives
@@ -19,11 +21,35 @@ from autograd_engine.program import Program
 from autograd_engine.rows import ON_OPERANDS, NaryPrimitive, Primitive
 from autograd_engine.tape import Alias, Tape
 
-__all__ = ["compacted", "dependents", "frozen", "needed", "pulled_back", "shortened"]
+__all__ = [
+    "compacted",
+    "dependents",
+    "frozen",
+    "needed",
+    "no_collector",
+    "pulled_back",
+    "shortened",
+]
 
 Term = tuple[int, int]  # an adjoint, and a local derivative
 
 
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """A pass without the cyclic collector, which would visit its many new lines again and again.
+
+    Lines are in no cycle. No function of the user's runs meanwhile.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@no_collector()
 def pulled_back(tape: Tape, pairs: Iterable[Term], inputs: Sequence[int]) -> list[int]:
     """The lines of the sum of cotangent * d output / d input over the pairs, for each input.
 
@@ -214,6 +240,7 @@ def needed(tape: Tape, outputs: Iterable[int]) -> list[int]:
     return [i for i, x in enumerate(wanted) if x]
 
 
+@no_collector()
 def compacted(tape: Tape, outputs: Sequence[int]) -> tuple[Tape, list[int]]:
     """A tape of the inputs, and of the lines that the outputs need; aliases are gone.
 

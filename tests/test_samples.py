@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_engine as ae
-from autograd_engine import Value, compile, grad, no_grad, value_and_grad, where
+from autograd_engine import Program, Value, compile, grad, no_grad, value_and_grad, where
 from nn import MLP, hinge, softmax_cross_entropy
 
 X = np.random.default_rng(0).normal(size=(9, 4))
@@ -76,7 +77,7 @@ def test_out_is_filled_under_no_grad_although_values_take_part() -> None:
         predict(X, out=out)
 
 
-def test_a_frozen_program_has_the_numbers_of_now() -> None:
+def test_a_frozen_program_has_the_numbers_of_now(tmp_path: Path) -> None:
     w = Value(2.0, label="w")
     c = compile(lambda x: w * x + 1.0, batched=0)
     c([1.0, 2.0])
@@ -87,6 +88,9 @@ def test_a_frozen_program_has_the_numbers_of_now() -> None:
     assert frozen(2.0) == [7.0]
     assert c.program(2.0, 5.0) == [11.0]
     assert "3.0" in c.source("c")
+    frozen.save(tmp_path / "line.json")
+    again = compile(Program.load(tmp_path / "line.json"), batched=0)
+    assert [x.tolist() for x in again([1.0, 2.0])] == [[4.0, 7.0]]
     by_argument = compile(value_and_grad(lambda v, x: v * x))
     by_argument(2.0, 3.0)
     assert by_argument.frozen() == by_argument.program

@@ -1,9 +1,10 @@
-"""What readers of `compile` found: positions, methods, threads, lists that change, many outputs."""
+"""How compiled functions are called: as methods, from threads, with lists that change, at size."""
 
 from __future__ import annotations
 
 import copy
 import functools
+import numbers
 import pickle
 import threading
 import time
@@ -91,16 +92,15 @@ def test_products_that_occur_twice_do_not_overflow() -> None:
     assert f(1e-10) == pytest.approx(2e298)
 
 
-class Emptying(float):
+@numbers.Real.register
+class Emptying:
     """A number that empties a list when it is read."""
 
-    def __new__(cls, of: list[Any]) -> Emptying:
-        made = super().__new__(cls, 1.0)
-        made.of = of  # type: ignore[attr-defined]
-        return made
+    def __init__(self, of: list[Any]) -> None:
+        self.of = of
 
     def __float__(self) -> float:
-        self.of.clear()  # type: ignore[attr-defined]
+        self.of.clear()
         return 1.0
 
 
@@ -109,10 +109,12 @@ def test_a_list_that_changes_while_it_is_read_does_no_harm() -> None:
     assert c([1.0] * 1000) == 1000.0
     xs: list[Any] = [1.0] * 1000
     xs[0] = Emptying(xs)
-    try:
-        assert c(xs) == 1000.0
-    except (TypeError, ValueError):
-        pass
+    if backend == "native":
+        assert c(xs) == 1000.0  # as they were when it began
+    else:
+        with pytest.raises((TypeError, ValueError), match="compile: "):
+            c(xs)
+    assert xs == []
 
 
 def test_without_more_threads_one_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
