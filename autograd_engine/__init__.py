@@ -14,6 +14,7 @@ builtins of these names alone.
 from autograd_engine import copying as copying
 from autograd_engine import numpy_bridge as numpy_bridge
 from autograd_engine import primitives
+from autograd_engine.animating import animate
 from autograd_engine.backend import Value, backend
 from autograd_engine.compiled import (
     compile as compile,
@@ -30,8 +31,9 @@ from autograd_engine.derivatives import (
     value_and_grad,
     vjp,
 )
-from autograd_engine.drawing import draw, draw_dot
+from autograd_engine.drawing import draw, draw_dot, mermaid, text_tree
 from autograd_engine.errors import AnomalyError, ExpressionError, GradcheckError, RenderError
+from autograd_engine.explaining import explain
 from autograd_engine.gradcheck import gradcheck
 from autograd_engine.graph import Graph
 from autograd_engine.modes import detect_anomaly, named_scope, no_grad
@@ -48,6 +50,7 @@ from autograd_engine.primitives import (
 )
 from autograd_engine.program import Program
 from autograd_engine.registry import elementary, primitive
+from autograd_engine.stepping import stepper, steps
 
 __all__ = [
     "AnomalyError",
@@ -57,6 +60,7 @@ __all__ = [
     "Program",
     "RenderError",
     "Value",
+    "animate",
     "backend",
     "check_derivatives",
     "derivative",
@@ -65,6 +69,7 @@ __all__ = [
     "draw_dot",
     "elementary",
     "empirical_fisher",
+    "explain",
     "gauss_newton",
     "grad",
     "gradcheck",
@@ -72,10 +77,14 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "mermaid",
     "named_scope",
     "no_grad",
     "primitive",
+    "stepper",
+    "steps",
     "taylor",
+    "text_tree",
     "value_and_grad",
     "vjp",
 ]

@@ -1,15 +1,24 @@
-"""`python -m autograd_engine draw "tanh(x*w + b)" x=2 w=-3 b=1 -o neuron.svg`."""
+"""`python -m autograd_engine draw "tanh(x*w + b)" x=2 w=-3 b=1 -o neuron.svg`; explain; step."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from autograd_engine.drawing import draw
+from autograd_engine.animating import animate
+from autograd_engine.backend import Value
+from autograd_engine.drawing import draw, text_tree
 from autograd_engine.errors import ExpressionError, RenderError
+from autograd_engine.explaining import explain
+from autograd_engine.files import write
 from autograd_engine.parsing import evaluate
+from autograd_engine.stepping import stepper, steps
+from autograd_engine.themes import THEMES
+
+OUTPUTS = {"draw": "graph.svg", "explain": "-", "step": "steps.html"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,31 +27,90 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(words) > 1 and re.match(r"-[^oh-]", words[1]):
         words[1] = f"({words[1]})"  # an expression that begins with a minus, not an option
     options = _parser().parse_intermixed_args(words)
+    target = options.output or OUTPUTS[options.command]
     try:
-        output = evaluate(options.expression, _values(options.values))
+        leaves = {name: Value(x, label=name) for name, x in _values(options.values).items()}
+        output = evaluate(options.expression, leaves)
         output.label = output.label or "output"
         output.backward()
-        path = draw(output, options.output)
+        done = _COMMANDS[options.command](output, leaves, target, options)
     except OSError as error:
-        return _fail(f"cannot write {options.output}: {error.strerror}")
-    except (ExpressionError, RenderError, ValueError) as error:
+        return _fail(f"cannot write {target}: {error.strerror}")
+    except (ExpressionError, RenderError, ImportError, ValueError) as error:
         return _fail(str(error))
-    print(f"{options.expression} = {output.data:.6g}; wrote {path}")
+    if target == "-":
+        print(done)
+    else:
+        print(f"{options.expression} = {output.data:.6g}; wrote {done}")
     return 0
+
+
+def _draw(
+    output: Value, leaves: Mapping[str, Value], target: str, options: argparse.Namespace
+) -> object:
+    if target == "-":
+        return text_tree(output)
+    return draw(output, target, theme=options.theme, direction=options.direction)
+
+
+def _explain(
+    output: Value, leaves: Mapping[str, Value], target: str, options: argparse.Namespace
+) -> object:
+    if options.wrt is not None and options.wrt not in leaves:
+        raise ExpressionError(f"--wrt {options.wrt}: no such name; there is {', '.join(leaves)}")
+    explanation = explain(output, wrt=leaves[options.wrt] if options.wrt else None)
+    if target == "-":
+        return explanation
+    forms: dict[str, Callable[[], str]] = {
+        ".txt": lambda: f"{explanation}\n",
+        ".md": explanation.markdown,
+        ".tex": explanation.latex,
+    }
+    form = forms.get(Path(target).suffix.lower())
+    if form is None:
+        raise ValueError(f"explain: {target!r} does not end in {', '.join(forms)}")
+    return write(form(), target)
+
+
+def _step(
+    output: Value, leaves: Mapping[str, Value], target: str, options: argparse.Namespace
+) -> object:
+    if target == "-":
+        return "\n".join(map(str, steps(output)))
+    if Path(target).suffix.lower() in (".html", ".htm"):
+        return stepper(output, theme=options.theme, direction=options.direction).save(target)
+    return animate(output, target, theme=options.theme, direction=options.direction)
+
+
+_COMMANDS: dict[str, Callable[..., object]] = {"draw": _draw, "explain": _explain, "step": _step}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m autograd_engine",
-        description="Draw the computation graph of a scalar expression, gradients included.",
-        epilog='example: python -m autograd_engine draw "tanh(x*w + b)" x=2 w=-3 b=1 -o n.svg',
+        description="Show the computation graph of a scalar expression, and its gradients.",
+        epilog='examples: draw "tanh(x*w + b)" x=2 w=-3 b=1 -o neuron.svg; '
+        'explain "x*x + x" x=3 --wrt x; step "tanh(x*w + b)" x=2 w=-3 b=1 -o steps.html',
     )
-    parser.add_argument("command", choices=["draw"], metavar="draw", help="what to do")
+    parser.add_argument(
+        "command",
+        choices=list(OUTPUTS),
+        metavar="draw|explain|step",
+        help="a picture, the gradients in words, or a page (or film) to step through",
+    )
     parser.add_argument("expression", help="numbers, names, + - * / ** and the primitives")
     parser.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each name")
     parser.add_argument(
-        "-o", "--output", default="graph.svg", metavar="FILE", help=".svg, .png, .jpg, .pdf or .dot"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the ending decides the format; - is standard output, as text. draw: .svg (the "
+        "default, graph.svg), .png, .jpg, .pdf, .dot, .mmd, .md, .json, .txt; explain: - (the "
+        "default), .txt, .md, .tex; step: .html (the default, steps.html), .svg, .gif, .mp4",
     )
+    parser.add_argument("--wrt", metavar="NAME", help="explain: the paths to this one, too")
+    parser.add_argument("--theme", choices=list(THEMES), default="light")
+    parser.add_argument("--direction", choices=["LR", "TB"], default="LR")
     return parser
 
 

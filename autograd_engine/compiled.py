@@ -17,6 +17,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, overload
 
 from autograd_engine.evaluation import check_callable
@@ -236,6 +237,15 @@ class Compiled:
         So a trained network can be saved: `predict.frozen().save(path)`.
         """
         return self._specialization.frozen()
+
+    def draw(self, path: str | Path, **look: Any) -> Path:
+        """Write a picture of the program of the last call, as `autograd_engine.draw` does.
+
+        Without an `example`, one number for each of `program.inputs`, it shows no numbers.
+        """
+        from autograd_engine.drawing import draw  # what only records needs no pictures
+
+        return draw(self.program, path, **look)
 
     def source(self, language: str = "python") -> str:
         """The program of the last call as straight-line code that runs without this package.

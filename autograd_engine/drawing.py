@@ -1,63 +1,103 @@
-"""Pictures of a computation graph: cards for values, circles for operations.
+"""Pictures of a computation graph, one call for all: `draw(loss, "graph.svg")`.
 
-An edge from an operand into an operation bears the local derivative; times the adjoint of the
-result it is what that edge adds to the operand's `grad`. Large graphs are folded by scope.
+What is shown is decided here (folded or not, products of a dot or not); how it is written down is
+the business of one module for each form: `cards`, `folded_cards`, `flowcharts`, `outline`,
+`interchange`.
 """
 
 from __future__ import annotations
 
-import html
-import re
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
+from autograd_engine import files
 from autograd_engine.backend import Value
 from autograd_engine.errors import RenderError
-from autograd_engine.graph import Graph, Group, Node, extent, fold, summary
+from autograd_engine.expansion import expanded
+from autograd_engine.flowcharts import MOST_ARROWS, arrows_of, flowchart
+from autograd_engine.folding import automatic, fold, fold_within
+from autograd_engine.graph import Graph
+from autograd_engine.interchange import json_text
+from autograd_engine.kinds import described, title_of
+from autograd_engine.looks import Look, Looks, look_of
+from autograd_engine.outline import outline
 
 if TYPE_CHECKING:
     from autograd_engine.rendering import Picture
 
-__all__ = ["draw", "draw_dot"]
+__all__ = ["FORMATS", "draw", "draw_dot", "mermaid", "text_tree", "write"]
 
-MAX_DETOURS = 800  # with longer arrows than this in all, numbers on them take the layout too long
-MAX_VALUES = 500  # node by node, more than this is neither readable nor quick to lay out
+PICTURES = ("svg", "png", "jpg", "jpeg", "pdf", "dot", "gv")
+TEXTS = ("mmd", "md", "json", "txt")
+FORMATS = (*PICTURES, *TEXTS)
 
-INPUT, PARAMETER, INTERIOR, OUTPUT = "#DCFCE7", "#DBEAFE", "#F8FAFC", "#FDE68A"
-OPERATION, LINE, INK, MUTED = "#E2E8F0", "#94A3B8", "#0F172A", "#64748B"
-POSITIVE, NEGATIVE, ZERO, WARNING = "#15803D", "#B91C1C", "#64748B", "#B45309"
-
-_PARAMETER_NAME = re.compile(r"(w|b|weights?|bias)[\W_]*\d*([\W_]\d+)*", re.IGNORECASE)
-_CAPTION = "number on an arrow: local derivative of the result by that operand"
-_CAPTION_TOOLTIP = "local derivatives: in the tooltips of the arrows"
-_NO_BACKWARD = "no backward yet"
-_OUTDATED = "data changed since forward"
+Names = Mapping[str, Any]
+FONT = "Helvetica,Arial,sans-serif"
 
 
-def draw(value: Value, path: str | Path, *, max_values: int | None = MAX_VALUES) -> Path:
-    """Write a picture of the graph below `value`; the ending of `path` decides the format.
+@overload
+def draw(
+    subject: Any,
+    path: str | os.PathLike[str],
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
+) -> Path: ...
+@overload
+def draw(
+    subject: Any,
+    path: None = None,
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
+) -> Picture: ...
+def draw(
+    subject: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
+) -> Path | Picture:
+    """Write a picture of a computation graph; the ending of `path` decides the format.
 
     Parameters
     ----------
-    value : Value
-        The output; all that it was computed from is drawn.
-    path : str or Path
+    subject : Value, list of Value, Graph, Program, compiled function, or nn module
+        The output, or several; all that it was computed from is drawn.
+    path : str, Path or None
         Ends in .svg, .png or .jpg (drawn from `pip install` alone), .pdf (needs the system's
-        Graphviz), .dot or .gv (text for other tools).
-    max_values : int or None
-        Above so many values the graph is folded by `named_scope`, one card a scope. None: never.
+        Graphviz), .dot or .gv (text for other tools), .mmd (Mermaid), .md (Mermaid that GitHub
+        shows as a picture), .txt (a tree for terminals) or .json (data; see `interchange.py`).
+        None returns the picture, which a notebook shows.
+    example : sequence of float
+        The inputs of a program or a model. Gradients are then those of its output, of the sum of
+        several, by a backward pass of the picture's own.
+    names : mapping
+        Labels for Values without one: `draw(loss, "a.svg", names=locals())`.
+    **look
+        style="cards" or "records"; theme="light", "dark" or "colorblind"; direction="LR" or "TB";
+        values, gradients, derivatives, contributions, clusters: True or False; fold="layer",
+        "neuron", "scope" or "depth"; max_nodes=500, above which the picture is folded by itself,
+        and says so; None draws them all. `looks.Look` says more.
 
     Returns
     -------
-    Path
-        The file written. It is written whole or not at all.
+    Path or Picture
+        The file written, whole or not at all; or a `graphviz.Digraph`.
 
     Raises
     ------
     TypeError
-        When `value` is not a Value.
+        When the subject has no graph, or needs an example; or for an unknown option.
     ValueError
-        For an unknown ending, or a graph above `max_values` that still is when folded.
+        For an unknown ending, or a value that an option does not have.
     RenderError
         When no engine can make the format; the message carries the remedy.
 
@@ -70,64 +110,105 @@ def draw(value: Value, path: str | Path, *, max_values: int | None = MAX_VALUES)
     >>> draw(y, "graph.svg")  # doctest: +SKIP
     PosixPath('graph.svg')
     """
+    chosen = look_of(look)
+    if path is None:
+        return _picture(_graph(subject, example, names), chosen)
     path = Path(path)
-    picture = draw_dot(value, format=_format_of(path), max_values=max_values)
-    data = picture.pipe()
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        unfinished.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    content = _WRITERS[_ending(path)]
+    return write(content(_graph(subject, example, names), chosen), path)
 
 
 def draw_dot(
-    root: Value, format: str = "svg", rankdir: str = "LR", *, max_values: int | None = MAX_VALUES
+    root: Any,
+    format: str = "svg",
+    rankdir: str = "LR",
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
 ) -> Picture:
     """The graph below `root` as a `graphviz.Digraph`, which a notebook shows as a picture.
 
     Parameters
     ----------
     root : Value
-        The output.
+        The output, or another subject of `draw`.
     format : str
         What `.render()` writes unless told otherwise: svg, png, jpg, pdf.
     rankdir : {"LR", "TB"}
-        Left to right, or top to bottom.
-    max_values : int or None
+        Left to right, or top to bottom: the option `direction` by its name in Graphviz.
+    example, names, **look
         As in `draw`, which also lists the errors.
     """
-    if rankdir not in ("LR", "TB"):
-        raise ValueError(f"draw_dot: rankdir must be 'LR' or 'TB', got {rankdir!r}")
-    from autograd_engine.rendering import FORMATS, Picture  # graphviz takes 28 ms to import
-
-    if format not in FORMATS:
-        raise ValueError(f"draw_dot: unknown format {format!r}; choose one of {', '.join(FORMATS)}")
-    count, scoped = extent(root)
-    folded = max_values is not None and count > max_values
-    if folded and not scoped:
-        raise _too_large(count, max_values)
-    graph = Graph(root)
-    picture = Picture(
-        format=format,
-        graph_attr={"rankdir": rankdir, "fontname": "Helvetica,Arial,sans-serif", "nodesep": "0.2"},
-        node_attr={"fontname": "Helvetica,Arial,sans-serif", "fontsize": "11"},
-        edge_attr={"color": LINE, "fontname": "Helvetica,Arial,sans-serif", "fontsize": "9"},
-    )
-    picture.attr(labelloc="b", fontsize="9", fontcolor=MUTED)
-    if folded:
-        _draw_groups(graph, picture, max_values)
-    else:
-        _draw_nodes(graph, picture)
-    return picture
+    if format not in PICTURES:
+        raise ValueError(
+            f"draw_dot: unknown format {format!r}; choose one of {', '.join(PICTURES)}"
+        )
+    chosen = look_of({"direction": rankdir, **look})
+    return _picture(_graph(root, example, names), chosen, format)
 
 
-def _too_large(count: int, max_values: int | None) -> ValueError:
-    return ValueError(
-        f"draw: the graph has {count:,} values, more than max_values={max_values}; "
-        "draw an inner Value, put `with named_scope('part'):` around parts so that they fold, "
-        "or pass max_values=None to draw them all"
-    )
+def mermaid(
+    subject: Any,
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
+) -> str:
+    """The picture as a Mermaid flowchart, a text that GitHub and others show as a picture.
+
+    Parameters are those of `draw`. GitHub shows no chart of more than 500 arrows: above it the
+    chart is folded as it is above `max_nodes`.
+
+    >>> x = Value(2.0, label="x")
+    >>> print(mermaid(x * 3).splitlines()[0])
+    flowchart LR
+    """
+    chosen = look_of(look)
+    return _mermaid(_graph(subject, example, names), chosen)
+
+
+def text_tree(
+    subject: Any,
+    *,
+    example: Sequence[float] | None = None,
+    names: Names | None = None,
+    **look: Unpack[Looks],
+) -> str:
+    """The graph as a tree of lines for terminals, from the output down to the leaves.
+
+    Parameters are those of `draw`. What is used several times is written once, then referred to.
+    After `max_nodes` lines it is cut off, and says so.
+
+    >>> x = Value(2.0, label="x")
+    >>> print(text_tree(x * 3, gradients=False))
+    x*3 = 6.0000
+    └── x = 2.0000  [3.0000]
+    <BLANKLINE>
+    [...]: local derivative of the result by that operand
+    """
+    chosen = look_of(look)
+    return _tree(_graph(subject, example, names), chosen)
+
+
+def write(content: Picture | bytes | str, path: str | os.PathLike[str]) -> Path:
+    """Write a picture in the format of the path's ending, or bytes or text as they are.
+
+    The file is written whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        For a picture, when the ending is none of those that it can be drawn in.
+    RenderError
+        When no engine can make the format.
+    OSError
+        When there is no such directory, or no right to write there.
+    """
+    path = Path(path)
+    if not isinstance(content, bytes | str):
+        content = content.pipe(format=_ending(path, PICTURES))
+    return files.write(content, path)
 
 
 def mimebundle(value: Value, **_: Any) -> dict[str, Any]:
@@ -145,238 +226,92 @@ def mimebundle(value: Value, **_: Any) -> dict[str, Any]:
 setattr(Value, "_repr_mimebundle_", mimebundle)  # noqa: B010 (the type checker sees a final class)
 
 
-def _format_of(path: Path) -> str:
-    ending = path.suffix[1:].lower()
-    from autograd_engine.rendering import FORMATS
+# --- what is shown ---------------------------------------------------------------
 
-    if ending not in FORMATS:
+
+def _graph(subject: Any, example: Sequence[float] | None, names: Names | None) -> Graph:
+    graph = Graph.of(subject, example, names=names)
+    return graph if example is None else _after_backward(graph)
+
+
+def _after_backward(graph: Graph) -> Graph:
+    """The view as a backward pass would make it: nobody else has the outputs to call one on."""
+    found = copy.copy(graph)
+    found.nodes = tuple([replace(node, grad=node.adjoint) for node in graph.nodes])
+    return found
+
+
+def _expanded(graph: Graph, look: Look) -> Graph:
+    """With a dot's products, unless that makes more nodes than are wanted."""
+    larger = expanded(graph)
+    fits = look.max_nodes is None or len(larger.nodes) <= look.max_nodes
+    return larger if fits else graph
+
+
+def _picture(graph: Graph, look: Look, format: str = "svg") -> Picture:
+    from autograd_engine.rendering import Picture  # graphviz takes 28 ms to import
+
+    colors = look.colors
+    picture = Picture(
+        format=format,
+        graph_attr={
+            "rankdir": look.direction, "fontname": FONT, "nodesep": "0.2", "labelloc": "b",
+            "fontsize": "9", "fontcolor": colors.muted, "bgcolor": colors.background,
+        },
+        node_attr={"fontname": FONT, "fontsize": "11"},
+        edge_attr={
+            "color": colors.line, "fontname": FONT, "fontsize": "9", "fontcolor": colors.muted,
+            "arrowsize": "0.7",
+        },
+    )  # fmt: skip
+    folded = fold_within(graph, look.fold, look.max_nodes)
+    picture.title, picture.description = title_of(graph), described(graph, folded)
+    if folded is None:
+        from autograd_engine.cards import draw_cards
+
+        draw_cards(_expanded(graph, look), look, picture)
+    else:
+        from autograd_engine.folded_cards import draw_groups
+
+        draw_groups(folded, look, picture)
+    return picture
+
+
+def _mermaid(graph: Graph, look: Look) -> str:
+    folded = fold_within(graph, look.fold, look.max_nodes)
+    shown = _expanded(graph, look) if folded is None else graph
+    if folded is None and look.max_nodes is not None and arrows_of(shown) > MOST_ARROWS:
+        why = f"above {MOST_ARROWS} arrows, Mermaid's limit; max_nodes=None draws them all"
+        folded = fold(graph, automatic(graph), reason=why)
+    return flowchart(shown if folded is None else folded, look)
+
+
+def _tree(graph: Graph, look: Look) -> str:
+    folded = None if look.fold is None else fold_within(graph, look.fold, look.max_nodes)
+    return outline(folded or graph, look)
+
+
+# --- how it is written ---------------------------------------------------------------
+
+
+def _fenced(graph: Graph, look: Look) -> str:
+    return f"```mermaid\n{_mermaid(graph, look)}```\n"
+
+
+_WRITERS: dict[str, Callable[[Graph, Look], Picture | str]] = {
+    **dict.fromkeys(PICTURES, _picture),
+    "mmd": _mermaid,
+    "md": _fenced,
+    "json": lambda graph, _: json_text(graph),
+    "txt": _tree,
+}
+
+
+def _ending(path: Path, known: Sequence[str] = FORMATS) -> str:
+    ending = path.suffix[1:].lower()
+    if ending not in known:
         raise ValueError(
             f"draw: {str(path)!r} does not end in a known format; "
-            f"choose one of {', '.join('.' + name for name in FORMATS)}"
+            f"choose one of {', '.join('.' + name for name in known)}"
         )
     return ending
-
-
-# --- node by node ---------------------------------------------------------------
-
-
-def _draw_nodes(graph: Graph, picture: Picture) -> None:
-    derivatives = {(edge.target, edge.position): edge.derivative for edge in graph.edges}
-    labelled = _detours(graph) <= MAX_DETOURS
-    notes = [] if graph.differentiated else [f"{_NO_BACKWARD}: call .backward() on the output"]
-    notes += [_CAPTION if labelled else _CAPTION_TOOLTIP] if graph.edges else []
-    picture.attr(
-        label="\n".join(f"    {note}    " for note in notes),
-        **({} if labelled else {"nslimit": "2"}),
-    )
-    for node in graph.nodes:
-        picture.node(
-            f"v{node.index}",
-            _card(node, _fill(node, graph), graph.differentiated),
-            shape="plain",
-            tooltip=_tooltip(node),
-        )
-        if node.is_leaf:
-            continue
-        _draw_operation(node, picture)
-        for position, operand in enumerate(node.operands):
-            if isinstance(operand, int):
-                derivative = _number(derivatives[node.index, position])
-                number = {"label": f" {derivative} "} if labelled else {}
-                picture.edge(
-                    f"v{operand}",
-                    f"o{node.index}",
-                    fontcolor=MUTED,
-                    tooltip=f"local derivative {derivative}",
-                    **number,
-                )
-
-
-def _detours(graph: Graph) -> int:
-    """How far arrows reach beyond the nearest use of their source, added up.
-
-    Much of it makes the layout slow: 90 uses of one Value in a chain took 53 s with numbers on the
-    arrows, 12 s without, 0.2 s with a bound (nslimit) on how long Graphviz improves positions.
-    """
-    ranks: list[int] = []
-    for node in graph.nodes:
-        ranks.append(1 + max((ranks[x] for x in node.operands if isinstance(x, int)), default=0))
-    nearest: dict[int, int] = {}
-    for edge in graph.edges:
-        nearest[edge.source] = min(ranks[edge.target], nearest.get(edge.source, len(ranks)))
-    return sum(ranks[edge.target] - nearest[edge.source] for edge in graph.edges)
-
-
-def _draw_operation(node: Node, picture: Picture) -> None:
-    """The circle, with a lone constant written inside (`* 3`), more of them as small grey notes."""
-    inside = len(node.operands) <= 2
-    picture.node(
-        f"o{node.index}",
-        _text(_with_constant(node) if inside else node.symbol),
-        shape="circle" if len(node.symbol) == 1 and not _constants(node) else "box",
-        style="filled,rounded",
-        fillcolor=OPERATION,
-        color=LINE,
-        margin="0.08,0.04",
-        width="0.35",
-        height="0.35",
-        tooltip=_tooltip(node),
-    )
-    picture.edge(f"o{node.index}", f"v{node.index}")
-    for position, constant in [] if inside else _constants(node):
-        name = f"c{node.index}_{position}"
-        picture.node(name, _number(constant), shape="plaintext", fontcolor=MUTED, height="0.2")
-        picture.edge(name, f"o{node.index}", style="dashed", arrowsize="0.6")
-
-
-def _constants(node: Node) -> list[tuple[int, float]]:
-    return [(i, x) for i, x in enumerate(node.operands) if isinstance(x, float)]
-
-
-def _with_constant(node: Node) -> str:
-    """`* 3` for `v * 3`, `3 -` for `3 - v`, the bare symbol where all operands are Values."""
-    for position, constant in _constants(node):
-        text = f"{constant:g}"
-        return f"{node.symbol} {text}" if position else f"{text} {node.symbol}"
-    return node.symbol
-
-
-def _fill(node: Node, graph: Graph) -> str:
-    """The colour of a card. Parameters are the leaves of a model's scopes, else known by name."""
-    if node is graph.output:
-        return OUTPUT
-    if not node.is_leaf:
-        return INTERIOR
-    is_parameter = node.scope if graph.has_scoped_leaves else _PARAMETER_NAME.fullmatch(node.label)
-    return PARAMETER if is_parameter else INPUT
-
-
-def _card(node: Node, fill: str, differentiated: bool) -> str:
-    rows = [("data", _number(node.data), INK)]
-    if differentiated:
-        rows.append(("grad", *_signed(node.grad)))
-    else:
-        rows.append(("grad", _NO_BACKWARD, MUTED))
-    if node.outdated:
-        rows.append(("", _OUTDATED, WARNING))
-    return _table(node.label, rows, fill)
-
-
-def _tooltip(node: Node) -> str:
-    place = "/".join((*node.scope, node.label)) or "value"
-    made = f" = {_with_constant(node)}" if node.symbol else ""
-    return _text(f"{place}{made}: data={node.data!r}, grad={node.grad!r}")
-
-
-# --- folded by scope ---------------------------------------------------------------
-
-
-def _draw_groups(graph: Graph, picture: Picture, max_values: int | None) -> None:
-    groups, flows = fold(graph)
-    if max_values is not None and len(groups) > max_values:
-        raise _too_large(len(graph.nodes), max_values)
-    note = "" if graph.differentiated else f"{_NO_BACKWARD} · "
-    picture.attr(label=f"{note}{len(graph.nodes):,} values, folded by scope")
-    for group in groups:
-        has_output = group.nodes[-1] is graph.output
-        picture.node(
-            f"g_{_key(group.name, groups)}",
-            _group_card(group, has_output, graph.differentiated),
-            shape="plain",
-            tooltip=_text(f"{group.name}: {summary(group.nodes)}"),
-        )
-    for (source, target), nodes in flows.items():
-        label = f" {len(nodes):,} value{'s' * (len(nodes) != 1)} "
-        if graph.differentiated:
-            label += f"\n|grad| {_number(max(map(_size, nodes)))} "
-        picture.edge(
-            f"g_{_key(source, groups)}",
-            f"g_{_key(target, groups)}",
-            label=label,
-            penwidth=f"{1 + min(3.0, len(nodes) / 16):.2f}",
-        )
-
-
-def _key(name: str, groups: list[Group]) -> int:
-    return [group.name for group in groups].index(name)
-
-
-def _size(node: Node) -> float:
-    return abs(node.grad)
-
-
-def _group_card(group: Group, has_output: bool, differentiated: bool) -> str:
-    shown = group.operations or group.leaves
-    low, high = min(node.data for node in shown), max(node.data for node in shown)
-    span = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
-    leaves = "parameters" if group.operations else "values"
-    rows = [(leaves, f"{len(group.leaves):,}", INK)] if group.leaves else []
-    rows += [("operations", f"{len(group.operations):,}", INK)] if group.operations else []
-    rows += [("data", span, INK)]
-    if differentiated and group.leaves:
-        rows += [(f"max |grad| of {leaves}", _number(max(map(_size, group.leaves))), INK)]
-    if has_output:
-        rows += [("output", _number(group.nodes[-1].data), INK)]
-    if any(node.outdated for node in group.nodes):
-        rows += [("", _OUTDATED, WARNING)]
-    fill = OUTPUT if has_output else PARAMETER if group.operations else INPUT
-    return _table(group.name, rows, fill)
-
-
-# --- text ---------------------------------------------------------------
-
-
-def _table(title: str, rows: list[tuple[str, str, str]], fill: str) -> str:
-    """A card: an HTML-like DOT label, with every text escaped."""
-    lines = []
-    if title:
-        lines.append(
-            f'<TR><TD COLSPAN="2"><B>{_pad(title)}{_html(title)}{_pad(title)}</B></TD></TR>'
-        )
-    for name, text, color in rows:
-        cell = f'<FONT COLOR="{color}">{_html(text)}{_pad(text)}</FONT>'
-        if name:
-            lines.append(f'<TR><TD ALIGN="LEFT">{name}</TD><TD ALIGN="RIGHT">{cell}</TD></TR>')
-        else:
-            lines.append(f'<TR><TD COLSPAN="2">{_pad(text)}{cell}</TD></TR>')
-    return (
-        f'<<TABLE STYLE="ROUNDED" BGCOLOR="{fill}" COLOR="{LINE}" BORDER="1" CELLBORDER="0" '
-        f'CELLSPACING="0" CELLPADDING="4">{"".join(lines)}</TABLE>>'
-    )
-
-
-def _pad(text: str) -> str:
-    """Room beside a text, because engines estimate its width, each with fonts of its own."""
-    return " " * (2 + len(text) // 8)
-
-
-def _printable(text: str, longest: int = 40) -> str:
-    """One line without control characters and of bounded length: a label may hold anything."""
-    text = "".join([c if c.isprintable() else " " for c in text[: longest + 1]])
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _html(text: str) -> str:
-    return html.escape(_printable(text)).replace("\\", "\\\\") or " "
-
-
-def _text(text: str) -> str:
-    """A plain DOT label, safe from DOT's own escapes and from being read as HTML."""
-    import graphviz
-
-    return str(graphviz.nohtml(graphviz.escape(_printable(text, longest=400))))
-
-
-def _number(x: float) -> str:
-    """Four decimals in the usual range, else scientific: 0.0000 must mean zero."""
-    if x == 0.0 or 1e-3 <= abs(x) < 1e6 or x != x or abs(x) == float("inf"):
-        return f"{x:.4f}"
-    return f"{x:.3e}"
-
-
-def _signed(grad: float) -> tuple[str, str]:
-    """A gradient with its sign, and the colour that says the same."""
-    color = POSITIVE if grad > 0.0 else NEGATIVE if grad < 0.0 else ZERO
-    return (
-        _number(grad) if grad == 0.0 or grad < 0.0 or grad != grad else f"+{_number(grad)}"
-    ), color

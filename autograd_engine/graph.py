@@ -1,4 +1,4 @@
-"""A read-only view of a recorded graph: what pictures, and later explanations, are made from.
+"""A read-only view of a recorded graph: what pictures, explanations and steps are made from.
 
 Nothing here draws, and nothing else in the package looks inside a Value to show it.
 """
@@ -6,23 +6,40 @@ Nothing here draws, and nothing else in the package looks inside a Value to show
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 from autograd_engine.backend import Value, topological_order
+from autograd_engine.labels import names_in
+from autograd_engine.program import Program
+from autograd_engine.rows import Primitive
 
-__all__ = ["Edge", "Graph", "Group", "Node", "fold"]
+__all__ = ["Edge", "Graph", "Node"]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One Value as it was when the view was made.
 
-    `operands` has an int (the index of a node) or a float (a constant) for each operand in order.
-    `outdated` says that operands' data was set since the forward pass, so `data` no longer follows
-    from it.
+    Attributes
+    ----------
+    index : int
+        Its place in `Graph.nodes`: after all its operands.
+    label, scope, symbol
+        Its name ("" for none), the names of the scopes it was made in, outermost first, and the
+        sign of its operation ("" for a leaf).
+    data, grad : float
+        As the Value holds them: `grad` may hold more than one pass, or none yet.
+    adjoint : float
+        d output / d node times the view's `gradient`: what one backward pass gives it.
+    operands : tuple
+        For each operand in order an int, the index of its node, or a float, a constant.
+    outdated : bool
+        Operands' data was set since the forward pass, so `data` no longer follows from it.
+    primitive : Primitive or None
+        The row that made it; None for a leaf.
     """
 
     index: int
@@ -31,18 +48,23 @@ class Node:
     symbol: str
     data: float
     grad: float
+    adjoint: float
     operands: tuple[int | float, ...]
     outdated: bool
+    primitive: Primitive | None
 
     @property
     def is_leaf(self) -> bool:
         """Whether the node was made from a number, not by an operation."""
-        return not self.operands
+        return self.primitive is None
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """From an operand to the node that uses it, with the local derivative d target / d source."""
+class Edge(NamedTuple):
+    """From an operand to the node that uses it, with the local derivative d target / d source.
+
+    `contribution`, the local derivative times the target's adjoint, is what a backward pass adds
+    to the source's gradient along this edge. `position` counts all operands, constants too.
+    """
 
     source: int
     target: int
@@ -52,15 +74,37 @@ class Edge:
 
 
 class Graph:
-    """The graph below one Value: `nodes` in topological order, `edges` in the order of operands.
+    """The graph below one Value, or several: `nodes` in topological order, and `edges`.
+
+    Parameters
+    ----------
+    output : Value or sequence of Value
+        Of several, adjoints are those of their sum.
+    gradient : float or None
+        Where adjoints start. None: at the gradient that the output holds when a backward pass has
+        come through it, so that they are what that pass gave; else at 1.
+    names : mapping of str to Value, list, tuple or dict
+        Labels for Values without one, such as `locals()`: `x`, `w[0]`, `p['bias']`.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    outputs : tuple of int
+        The indices of the nodes that the view was made from.
+    numbers : bool
+        False when only the structure is known, as of a program without an example.
+
+    Raises
+    ------
+    TypeError
+        For anything else than Values.
 
     Examples
     --------
     >>> from autograd_engine import Graph, Value
     >>> a, b = Value(2.0, label="a"), Value(3.0, label="b")
     >>> L = a * b + a
-    >>> L.backward()
-    >>> for edge in (graph := Graph(L)).edges:
+    >>> for edge in (graph := Graph(L, names=locals())).edges:
     ...     print(graph.nodes[edge.source].label or "a*b", "->", edge.contribution)
     a -> 3.0
     b -> 2.0
@@ -68,41 +112,151 @@ class Graph:
     a -> 1.0
     """
 
-    def __init__(self, value: Value) -> None:
-        if not isinstance(value, Value):
-            raise TypeError(
-                f"expected a Value whose graph to show, got {type(value).__name__}; "
-                "pass one output, such as the loss"
-            )
-        order = topological_order(value)
+    def __init__(
+        self,
+        output: Value | Sequence[Value],
+        *,
+        gradient: float | None = None,
+        names: Mapping[str, Any] | None = None,
+    ) -> None:
+        roots, order = _walk(output)
         index = {id(v): i for i, v in enumerate(order)}
-        self.nodes = tuple([_node(v, i, index) for i, v in enumerate(order)])
-        self.edges = tuple([edge for v in order for edge in _edges(v, index)])
+        labels = names_in(names) if names else {}
+        self.outputs = tuple(dict.fromkeys(index[id(v)] for v in roots))
+        self.numbers = True
+        self._derivatives = tuple([v._derivatives for v in order])
+        adjoints = _adjoints(order, index, roots, gradient)
+        self.nodes = tuple([_node(v, i, index, labels, adjoints[i]) for i, v in enumerate(order)])
+
+    @classmethod
+    def of(
+        cls,
+        subject: Any,
+        example: Sequence[float] | None = None,
+        *,
+        names: Mapping[str, Any] | None = None,
+    ) -> Graph:
+        """The view of anything that has a graph.
+
+        Parameters
+        ----------
+        subject : Value, sequence of Value, Graph, Program, compiled function, or callable
+            A callable, such as an `nn` module, is called on a list of Values, labelled x0, x1, ...
+            A compiled function shows the program of its last call.
+        example : sequence of float
+            The inputs: for a program one number for each of `program.inputs`. Without it a
+            program's view has structure and no numbers.
+        names : mapping
+            As for `Graph`.
+
+        Raises
+        ------
+        TypeError
+            When the subject has no graph, or needs an example; the message says which.
+        """
+        if isinstance(subject, Graph):
+            return subject
+        program = getattr(subject, "program", subject)
+        if isinstance(program, Program):
+            graph = cls(program(*_inputs(program, example)), names=names)
+            graph.numbers = example is not None
+            return graph
+        if isinstance(subject, Value | list | tuple):
+            if example is not None:
+                raise TypeError("an example belongs to a model, a function or a program")
+            return cls(subject, names=names)
+        if callable(subject):
+            return cls(_called(subject, example), names=names)
+        return cls(subject)  # which raises
 
     @property
     def output(self) -> Node:
-        """The Value that the view was made from."""
-        return self.nodes[-1]
+        """The last of the outputs: the loss, where there is one."""
+        return self.nodes[self.outputs[-1]]
 
     @property
     def differentiated(self) -> bool:
-        """Whether a backward pass has come through the output: its adjoint is set."""
-        return self.output.grad != 0.0
+        """Whether a backward pass has come through an output: its gradient is set."""
+        return any(self.nodes[i].grad != 0.0 for i in self.outputs)
 
     @cached_property
     def has_scoped_leaves(self) -> bool:
         """Whether leaves were made inside a `named_scope`, as the parameters of `nn` are."""
         return any(node.is_leaf and node.scope for node in self.nodes)
 
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges, in the order of their targets and of each one's operands."""
+        return tuple([edge for node in self.nodes for edge in self.edges_into(node)])
+
+    def edges_into(self, node: Node) -> Iterator[Edge]:
+        """The edges from a node's operands, constants left out, in their order."""
+        derivatives = iter(self._derivatives[node.index])
+        for position, x in enumerate(node.operands):
+            if x.__class__ is int:
+                d = next(derivatives)
+                yield Edge(x, node.index, position, d, d * node.adjoint)
+
+    @cached_property
+    def uses_of(self) -> tuple[tuple[Edge, ...], ...]:
+        """For each node the edges to the nodes that use it."""
+        found: list[list[Edge]] = [[] for _ in self.nodes]
+        for edge in self.edges:
+            found[edge.source].append(edge)
+        return tuple(map(tuple, found))
+
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} values, {len(self.edges)} edges>"
 
 
-def _node(value: Value, i: int, index: dict[int, int]) -> Node:
+def _walk(output: Any) -> tuple[list[Value], list[Value]]:
+    """The outputs, and all that they were computed from in topological order."""
+    roots = list(output) if isinstance(output, list | tuple) else [output]
+    order: list[Value] = []
+    seen: set[Value] = set()
+    for root in roots:
+        if not isinstance(root, Value):
+            raise TypeError(
+                f"expected a Value whose graph to show, got {type(root).__name__}; "
+                "pass an output, such as the loss, or a list of outputs"
+            )
+        if root not in seen:
+            order += topological_order(root, seen)
+    if not order:
+        raise TypeError("expected a Value whose graph to show, got none")
+    return roots, order
+
+
+def _adjoints(
+    order: list[Value], index: dict[int, int], roots: list[Value], gradient: float | None
+) -> list[float]:
+    """d output / d node of all nodes, added up in the order in which `backward` does."""
+    adjoints = [0.0] * len(order)
+    for root in roots:
+        adjoints[index[id(root)]] += (root.grad or 1.0) if gradient is None else gradient
+    for i in range(len(order) - 1, -1, -1):
+        value, adjoint = order[i], adjoints[i]
+        for operand, derivative in zip(value._prev, value._derivatives, strict=True):
+            adjoints[index[id(operand)]] += derivative * adjoint
+    return adjoints
+
+
+def _node(
+    value: Value, i: int, index: dict[int, int], labels: Mapping[int, str], adjoint: float
+) -> Node:
     operands = tuple([index[id(x)] if isinstance(x, Value) else x for x in value._operands])
     scope = value._info.scope if value._info else ()
     return Node(
-        i, value.label, scope, value._op, value.data, value.grad, operands, _is_outdated(value)
+        i,
+        value.label or labels.get(id(value), ""),
+        scope,
+        value._op,
+        value.data,
+        value.grad,
+        adjoint,
+        operands,
+        _is_outdated(value),
+        value._primitive,
     )
 
 
@@ -113,66 +267,22 @@ def _is_outdated(value: Value) -> bool:
     return again != value.data and not (math.isnan(again) and math.isnan(value.data))
 
 
-def _edges(value: Value, index: dict[int, int]) -> list[Edge]:
-    positions = [i for i, x in enumerate(value._operands) if isinstance(x, Value)]
-    return [
-        Edge(index[id(operand)], index[id(value)], position, derivative, derivative * value.grad)
-        for operand, position, derivative in zip(
-            value._prev, positions, value._derivatives, strict=True
+def _inputs(program: Program, example: Sequence[float] | None) -> list[Value]:
+    """A program's inputs as Values with their names."""
+    numbers = [math.nan] * len(program.inputs) if example is None else list(example)
+    if len(numbers) != len(program.inputs):
+        raise TypeError(
+            f"the program has {len(program.inputs)} inputs ({', '.join(program.inputs[:8])}"
+            f"{', ...' if len(program.inputs) > 8 else ''}), the example {len(numbers)} numbers"
         )
-    ]
+    return [Value(x, label=name) for x, name in zip(numbers, program.inputs, strict=True)]
 
 
-def extent(value: Value) -> tuple[int, bool]:
-    """How many values the graph has, and whether any is in a scope, before a view is made."""
-    order = topological_order(value) if isinstance(value, Value) else []
-    return len(order), any(v._info is not None and v._info.scope for v in order)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The nodes of one scope taken together."""
-
-    name: str
-    nodes: tuple[Node, ...]
-
-    @property
-    def leaves(self) -> list[Node]:
-        """The group's leaves: in a layer, its parameters."""
-        return [node for node in self.nodes if node.is_leaf]
-
-    @property
-    def operations(self) -> list[Node]:
-        """The nodes that are results of operations."""
-        return [node for node in self.nodes if not node.is_leaf]
-
-
-def fold(graph: Graph) -> tuple[list[Group], dict[tuple[str, str], list[Node]]]:
-    """The graph by outermost scope: its groups in topological order, and what flows between them.
-
-    Nodes outside every scope make two groups, "inputs" (leaves) and "outside any scope". A flow
-    maps a pair of group names to the nodes of the first that operations of the second use.
-    """
-    names = [_group_name(node) for node in graph.nodes]
-    members: dict[str, list[Node]] = {}
-    for name, node in zip(names, graph.nodes, strict=True):
-        members.setdefault(name, []).append(node)
-    flows: dict[tuple[str, str], dict[int, Node]] = {}
-    for edge in graph.edges:
-        pair = names[edge.source], names[edge.target]
-        if pair[0] != pair[1]:
-            flows.setdefault(pair, {})[edge.source] = graph.nodes[edge.source]
-    groups = [Group(name, tuple(nodes)) for name, nodes in members.items()]
-    return groups, {pair: list(nodes.values()) for pair, nodes in flows.items()}
-
-
-def _group_name(node: Node) -> str:
-    if node.scope:
-        return node.scope[0]
-    return "inputs" if node.is_leaf else "outside any scope"
-
-
-def summary(nodes: Iterable[Node]) -> str:
-    """How many of each operation: `dot x33, + x33, relu x32`."""
-    counts = Counter(node.symbol for node in nodes if node.symbol)
-    return ", ".join(f"{symbol} x{count}" for symbol, count in counts.most_common())
+def _called(function: Callable[[list[Value]], Any], example: Sequence[float] | None) -> Any:
+    """What a model or function makes of an example."""
+    if example is None:
+        raise TypeError(
+            f"{type(function).__name__} has a graph only when it is called: pass "
+            "example=[...], its inputs, or what it returned"
+        )
+    return function([Value(x, label=f"x{i}") for i, x in enumerate(example)])

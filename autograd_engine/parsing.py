@@ -31,15 +31,15 @@ _OPERATORS: dict[type[ast.AST], Primitive] = {
 }
 
 
-def evaluate(text: str, values: Mapping[str, float]) -> Value:
+def evaluate(text: str, values: Mapping[str, Value | float]) -> Value:
     """The Value of an expression; every name in it becomes one leaf, labelled with the name.
 
     Parameters
     ----------
     text : str
         Numbers, names, `+ - * / **`, parentheses and the primitives, as `sum([x, y])`.
-    values : mapping of name to real number
-        One number for each name.
+    values : mapping of name to Value or real number
+        One for each name.
 
     Raises
     ------
@@ -61,7 +61,9 @@ def evaluate(text: str, values: Mapping[str, float]) -> Value:
         reason = error.msg if isinstance(error, SyntaxError) else "nested too deep or not text"
         raise ExpressionError(f"cannot read {_short(text)!r}: {reason}") from None
     _check_depth(tree)
-    leaves = {name: Value(x, label=name) for name, x in values.items()}
+    leaves = {
+        name: x if isinstance(x, Value) else Value(x, label=name) for name, x in values.items()
+    }
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if spare := sorted(leaves.keys() - used):
         raise ExpressionError(f"{spare[0]!r} has a value but is not in the expression")

@@ -8,8 +8,10 @@ with `pip install` and makes SVG, PNG and JPEG.
 from __future__ import annotations
 
 import base64
+import html
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -20,7 +22,7 @@ import graphviz
 
 from autograd_engine.errors import RenderError
 
-__all__ = ["FORMATS", "Picture", "dot_bytes"]
+__all__ = ["FORMATS", "Picture", "accessible", "dot_bytes"]
 
 FORMATS = ("svg", "png", "jpg", "jpeg", "pdf", "dot", "gv")
 _EMBEDDED_FORMATS = ("svg", "png", "jpg", "jpeg")
@@ -92,20 +94,57 @@ def _embedded() -> str | None:
     )
 
 
+def accessible(svg: str, title: str, description: str) -> str:
+    """Graphviz's SVG with a title and a description, for those who do not see it.
+
+    What refers to elsewhere goes (the DOCTYPE), and so do Graphviz's comments. A text that is no
+    SVG comes back as it is.
+    """
+    start = re.search(r"<svg\b[^>]*>", svg)
+    if start is None:
+        return svg
+    declaration = re.match(r"<\?xml[^>]*\?>\n?", svg)
+    root = start[0].removesuffix(">") + ' role="img">'
+    texts = "".join(
+        f"\n<{tag}>{html.escape(text, quote=False)}</{tag}>"
+        for tag, text in (("title", title), ("desc", description))
+        if text
+    )
+    body = re.sub(r"<!--.*?-->\n?", "", svg[start.end() :], flags=re.DOTALL)
+    return f"{declaration[0] if declaration else ''}{root}{texts}{body}"
+
+
 class Picture(graphviz.Digraph):  # type: ignore[misc] # graphviz ships no types
-    """A `graphviz.Digraph` that also renders where no `dot` is installed."""
+    """A `graphviz.Digraph` that also renders where no `dot` is installed.
+
+    Attributes
+    ----------
+    title, description : str
+        What an SVG says to those who do not see it.
+    """
+
+    title = ""
+    description = ""
 
     def pipe(
         self, format: str | None = None, *, encoding: str | None = None, **_: Any
     ) -> bytes | str:
         """The picture as bytes, or as text in `encoding`."""
-        picture = dot_bytes(self.source, format or self.format)
+        format = format or self.format
+        picture = dot_bytes(self.source, format)
+        if format == "svg":
+            text = picture.decode("utf-8", "surrogateescape")
+            text = accessible(text, self.title, self.description)
+            picture = text.encode("utf-8", "surrogateescape")
         return picture.decode(encoding) if encoding else picture
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """For notebooks: SVG, and PNG for places that strip SVG."""
-        png = base64.b64encode(dot_bytes(self.source, "png")).decode()
-        return {"image/svg+xml": dot_bytes(self.source, "svg").decode(), "image/png": png}
+        """For notebooks: SVG, and PNG for places that strip SVG; its text says what is there."""
+        bundle = {
+            "image/svg+xml": self.pipe("svg", encoding="utf-8"),
+            "image/png": base64.b64encode(dot_bytes(self.source, "png")).decode(),
+        }
+        return {**bundle, "text/plain": self.description} if self.description else bundle
 
     def render(
         self,
@@ -123,10 +162,10 @@ class Picture(graphviz.Digraph):  # type: ignore[misc] # graphviz ships no types
             filename = filename or Path(outfile).with_suffix(".gv")
             format = format or Path(outfile).suffix[1:].lower()
         format = format or self.format
-        picture = dot_bytes(self.source, format)
+        picture = self.pipe(format)
         source = Path(self.save(filename, directory=directory))
         path = Path(outfile or f"{source}.{format}")
-        path.write_bytes(picture)
+        path.write_bytes(picture if isinstance(picture, bytes) else picture.encode())
         if cleanup:
             source.unlink()
         if view:

@@ -19,14 +19,17 @@ from nn.data import (
     train_test_split,
     two_moons,
 )
+from nn.landscapes import error_curve, valley
 from nn.layers import MLP, Layer, Neuron
 from nn.least_squares import LevenbergMarquardt
 from nn.losses import half_squared_error, hinge, softmax_cross_entropy, squared_error
 from nn.module import Module
 from nn.optimizers import SGD
-from nn.plots import decision_boundary, loss_curve
+from nn.pictures import draw_network
+from nn.plots import activation_curves, decision_boundary, loss_curve
+from nn.stepping import TrainingStepper, training_stepper
 from nn.storage import load, save
-from nn.training import History, accuracy, fit, r_squared
+from nn.training import History, Snapshot, accuracy, fit, r_squared
 
 __all__ = [
     "MLP",
@@ -38,8 +41,13 @@ __all__ = [
     "LevenbergMarquardt",
     "Module",
     "Neuron",
+    "Snapshot",
+    "TrainingStepper",
     "accuracy",
+    "activation_curves",
     "decision_boundary",
+    "draw_network",
+    "error_curve",
     "fit",
     "half_squared_error",
     "hinge",
@@ -54,5 +62,7 @@ __all__ = [
     "squared_error",
     "standardize",
     "train_test_split",
+    "training_stepper",
     "two_moons",
+    "valley",
 ]

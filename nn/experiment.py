@@ -198,4 +198,4 @@ def _draw_hardest(trained: Trained, folder: Path) -> None:
     trained.model.zero_grad()
     loss.backward()
     for name in ("graph.svg", "graph.png"):
-        draw(loss, folder / name, max_values=READABLE_VALUES)
+        draw(loss, folder / name, max_nodes=READABLE_VALUES)

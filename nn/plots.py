@@ -1,33 +1,50 @@
-"""Plots of training, as matplotlib figures; matplotlib is in the extra `plot`.
+"""Plots of training and of activations, as matplotlib figures; matplotlib is in the extra `plot`.
 
 Figures are returned, never shown: save them, or let the notebook display them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nn.data import matrix
+from autograd_engine import no_grad, value_and_grad
+from nn.data import finite, matrix
+from nn.layers import Activation, Neuron
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["decision_boundary", "loss_curve"]
+__all__ = [
+    "activation_curves",
+    "color",
+    "curve_grid",
+    "decision_boundary",
+    "loss_curve",
+    "marker",
+    "plain",
+    "subplots",
+]
 
 CLASS_COLORS = ("#1D4ED8", "#B91C1C", "#15803D", "#B45309", "#7E22CE", "#0E7490")
 CLASS_MARKERS = "osD^vP"
+CURVE_COLOR, SLOPE_COLOR = "#2563EB", "#B45309"
+CURVE_POINTS = 401
+PANELS_IN_A_ROW = 3
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu")
 GRID = 60
 LONGEST_NAME = 30
 
 
 def loss_curve(loss: Sequence[float], *, title: str = "loss") -> Figure:
     """The mean loss of each epoch on a logarithmic scale (linear where it reaches 0)."""
-    figure, axes = _figure()
-    axes.plot(range(1, len(loss) + 1), loss, color="#2563EB", marker="o" if len(loss) == 1 else "")
+    figure, (axes,) = subplots()
+    dot = "o" if len(loss) == 1 else ""
+    axes.plot(range(1, len(loss) + 1), loss, color=CURVE_COLOR, marker=dot)
     axes.set(
-        title=_plain(title),
+        title=plain(title),
         xlabel="epoch",
         ylabel="mean loss",
         yscale="log" if min(loss) > 0.0 else "linear",
@@ -66,14 +83,14 @@ def decision_boundary(
     axis0, axis1 = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1))
     plane = [[float(a), float(b)] for b in axis1 for a in axis0]
     outputs = np.array(predict(plane), dtype=float)
-    figure, axes = _figure()
+    figure, (axes,) = subplots()
     if outputs.ndim == 1:
         shade = outputs.reshape(GRID, GRID)
         _draw_numbers(axes, (axis0, axis1, shade), points, np.array(y, dtype=float), classes)
     else:
         scores = outputs.T.reshape(-1, GRID, GRID)
         _draw_classes(axes, (axis0, axis1, scores), points, np.array(y, dtype=int), classes)
-    axes.set(xlabel=_plain(names[0]), ylabel=_plain(names[1]), title=_plain(title))
+    axes.set(xlabel=plain(names[0]), ylabel=plain(names[1]), title=plain(title))
     return figure
 
 
@@ -114,35 +131,123 @@ def _draw_classes(
         lead = scores[i] - np.delete(scores, i, axis=0).max(axis=0)
         if lead.max() > 0.0:
             levels = [0.0, float(lead.max()) + 1.0]
-            axes.contourf(*plane[:2], lead, levels=levels, colors=[_color(i)], alpha=0.25)
+            axes.contourf(*plane[:2], lead, levels=levels, colors=[color(i)], alpha=0.25)
     _scatter(axes, points, y, classes or [f"class {i}" for i in range(k)])
 
 
 def _scatter(axes: Axes, points: Any, y: Any, classes: Sequence[str]) -> None:
-    markers = [CLASS_MARKERS[(i + i // 6) % 6] for i in range(len(classes))]
     handles = [
-        axes.scatter(*points[y == i].T, color=_color(i), marker=marker, edgecolors="white")
-        for i, marker in enumerate(markers)
+        axes.scatter(*points[y == i].T, color=color(i), marker=marker(i), edgecolors="white")
+        for i in range(len(classes))
     ]
-    axes.legend(handles, [_plain(name) for name in classes])
+    axes.legend(handles, [plain(name) for name in classes])
 
 
-def _color(i: int) -> str:
+def activation_curves(
+    activations: Sequence[Activation] = ACTIVATIONS, *, span: tuple[float, float] = (-5.0, 5.0)
+) -> Figure:
+    """Each activation and its derivative, which the engine computes, in a panel each.
+
+    Parameters
+    ----------
+    activations : sequence of str or callable
+        As for `nn.Neuron`: "linear", primitives by name, or functions from Value to Value.
+    span : (float, float)
+        The inputs to show.
+
+    Raises
+    ------
+    ValueError
+        For an unknown activation, an empty sequence or an empty span.
+
+    Examples
+    --------
+    >>> from nn import activation_curves
+    >>> figure = activation_curves(["tanh", "relu"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['tanh', 'relu']
+    """
+    grid = curve_grid(span, "activation_curves: span")
+    if isinstance(activations, str) or not activations:
+        raise ValueError(
+            f"activation_curves: expected a list of activations, got {activations!r}; "
+            "write ['tanh', 'relu']"
+        )
+    neurons = [Neuron.from_weights([1.0], activation=a) for a in activations]  # checks them too
+    figure, panels = subplots(len(neurons))
+    for axes, neuron, activation in zip(panels, neurons, activations, strict=True):
+        with no_grad():
+            pairs = [value_and_grad(lambda x, f=neuron: f([x]))(x) for x in grid]
+        heights = _broken([float(y) for y, _ in pairs])
+        axes.plot(grid, heights, color=CURVE_COLOR, label="f(x)")
+        slopes = _broken([float(slope) for _, slope in pairs])
+        axes.plot(grid, slopes, color=SLOPE_COLOR, linestyle="--", label="f '(x)")
+        for line in (axes.axhline, axes.axvline):
+            line(0.0, color="#94A3B8", linewidth=0.8, zorder=0)
+        name = getattr(activation, "__name__", activation)
+        axes.set(title=plain(str(name)), xlim=(grid[0], grid[-1]))
+        axes.grid(alpha=0.3)
+    panels[0].legend()
+    return figure
+
+
+def _broken(heights: list[float]) -> list[float]:
+    """With a gap where a curve jumps, as the derivative of relu: no line joins the two sides."""
+    known = [y for y in heights if math.isfinite(y)] or [0.0]
+    jump = max(0.1 * (max(known) - min(known)), 1e-9)
+    return [
+        b if abs(b - a) <= jump else math.nan
+        for a, b in zip([heights[0], *heights], heights, strict=False)
+    ]
+
+
+def color(i: int) -> str:
+    """The colour of class, start or series i; `marker` tells apart those that share one."""
     return CLASS_COLORS[i % len(CLASS_COLORS)]
 
 
-def _plain(name: str) -> str:
+def marker(i: int) -> str:
+    """The marker of class, start or series i."""
+    return CLASS_MARKERS[(i + i // len(CLASS_MARKERS)) % len(CLASS_MARKERS)]
+
+
+def curve_grid(span: Sequence[float], name: str) -> list[float]:
+    """Equally spaced numbers from one end of a span to the other, to draw a curve by.
+
+    Raises
+    ------
+    ValueError
+        When the span is not two finite numbers, the smaller first.
+    """
+    ends = [finite(x, name) for x in span]
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ValueError(f"{name} must be (low, high) with low < high, got {span!r}")
+    low, high = ends
+    return [low + (high - low) * i / (CURVE_POINTS - 1) for i in range(CURVE_POINTS)]
+
+
+def plain(name: str) -> str:
     """A name as it is, short enough for a plot: a dollar sign must not start mathematics."""
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
     return short.replace("$", r"\$")
 
 
-def _figure() -> tuple[Figure, Axes]:
+def subplots(panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure and the axes of its panels, at most three in a row; 0 for a figure to fill.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib; the message carries the remedy.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError(
             'plots need matplotlib; install the extra: pip install -e ".[plot]"'
         ) from None
-    figure = Figure(figsize=(6.0, 4.5), dpi=100, layout="constrained")
-    return figure, figure.add_subplot()
+    rows = max(1, -(-panels // PANELS_IN_A_ROW))
+    columns = max(1, -(-panels // rows))
+    size = (6.0, 4.5) if panels == 1 else (4.0 * columns, 3.4 * rows)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -14,7 +15,7 @@ from autograd_engine import Value, named_scope
 from nn.data import DataError, Rng, finite, generator, matrix
 from nn.module import Module
 
-__all__ = ["History", "accuracy", "fit", "r_squared"]
+__all__ = ["History", "Snapshot", "accuracy", "class_of", "fit", "layer_of", "r_squared"]
 
 
 class Optimizer(Protocol):
@@ -27,11 +28,91 @@ class Optimizer(Protocol):
         """Move the parameters by their gradients."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a model was at one moment of its training.
+
+    Attributes
+    ----------
+    parameters : array of float
+        In the order of `model.parameters()`; `model.with_parameters(...)` takes them.
+    gradients : dict
+        The root mean square of the gradient over the parameters of each layer. "layers.0" is what
+        `model.layers[0]` holds; parameters outside such a list go by the attribute they are in.
+    loss : float or None
+        As it was given to `History.record`.
+    """
+
+    parameters: array[float]
+    gradients: dict[str, float]
+    loss: float | None
+
+
 @dataclass
 class History:
-    """What happened during `fit`: `loss` has the mean of each epoch, batches before their steps."""
+    """What happened during training: `loss` and, if they were asked for, `snapshots`.
+
+    `loss` has the mean of each epoch in `fit`, batches before their steps. `snapshots` has what
+    `record` noted: the model before training (epoch 0), then after each epoch.
+
+    Examples
+    --------
+    In a loop of one's own, call `record` before the first epoch and after each:
+
+    >>> from nn import MLP, SGD, History, two_moons
+    >>> X, y = two_moons(20, rng=0)
+    >>> model = MLP(2, [4, 1], rng=0)
+    >>> optimizer, history = SGD(model.parameters(), lr=0.1), History()
+    >>> history.record(model)
+    >>> for epoch in range(3):
+    ...     optimizer.zero_grad()
+    ...     loss = sum((model(x) - t) ** 2 for x, t in zip(X, y)) / len(X)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     history.record(model, loss)
+    >>> len(history.snapshots), list(history.snapshots[0].gradients)
+    (4, ['layers.0', 'layers.1'])
+    """
 
     loss: list[float] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def record(self, model: Module, loss: Value | float | None = None) -> None:
+        """Note the parameters of `model`, the size of their gradients as they are now, and `loss`.
+
+        A snapshot takes 8 bytes for each parameter: 100 epochs of 337 parameters are 270 kB.
+
+        Raises
+        ------
+        ValueError
+            When the model has none, or not as many parameters as in the snapshots before.
+        """
+        named = model.named_parameters()
+        expected = len(self.snapshots[0].parameters) if self.snapshots else len(named) or 1
+        if len(named) != expected:
+            raise ValueError(
+                f"record: the model has {len(named)} parameters, expected {expected}; "
+                "one History is for one model"
+            )
+        squares: dict[str, list[float]] = {}
+        for name, parameter in named:
+            squares.setdefault(layer_of(name), []).append(parameter.grad * parameter.grad)
+        sizes = {name: math.sqrt(sum(parts) / len(parts)) for name, parts in squares.items()}
+        numbers = array("d", [parameter.data for _, parameter in named])
+        self.snapshots.append(Snapshot(numbers, sizes, None if loss is None else float(loss)))
+
+
+def layer_of(name: str) -> str:
+    """The layer that a parameter of this name belongs to.
+
+    >>> layer_of("layers.0.neurons.3.w.2"), layer_of("hidden.b"), layer_of("matrix.0.1")
+    ('layers.0', 'hidden', 'matrix')
+    """
+    parts = name.split(".")
+    while len(parts) > 1 and parts[-1].isdecimal():  # its place in a list of Values
+        parts.pop()
+    place = next((i for i, part in enumerate(parts) if part.isdecimal()), 0)
+    return ".".join(parts[: place + 1])
 
 
 def fit(
@@ -45,6 +126,7 @@ def fit(
     batch_size: int | None = None,
     rng: Rng = None,
     progress: bool = True,
+    snapshots: bool = False,
 ) -> History:
     """Minimise the mean loss over the samples by steps over shuffled batches.
 
@@ -66,11 +148,15 @@ def fit(
         Shuffles; the same seed gives the same run.
     progress : bool
         Whether to show a progress bar.
+    snapshots : bool
+        Whether to record the model before training and after each epoch, for
+        `training_stepper`: with the mean loss over all samples at that moment, and its gradient,
+        whatever the batches were. That takes as long again as the training itself.
 
     Returns
     -------
     History
-        The mean loss of each epoch.
+        The mean loss of each epoch, and the snapshots.
 
     Raises
     ------
@@ -79,6 +165,38 @@ def fit(
     FloatingPointError
         When the loss becomes nan or infinite; the parameters keep the last step before it.
     """
+    samples = _checked(X, y, epochs, batch_size)
+    order, random_numbers, history = list(range(len(samples))), generator(rng), History()
+    if snapshots:
+        _record(history, model, loss, samples)
+    with tqdm(total=epochs, unit="epoch", disable=not progress, mininterval=0.2) as bar:
+        for epoch in range(epochs):
+            random_numbers.shuffle(order)
+            total = 0.0
+            for start in range(0, len(order), batch_size or len(order)):
+                batch = order[start : start + (batch_size or len(order))]
+                optimizer.zero_grad()
+                mean = _accumulate(model, loss, [samples[i] for i in batch])
+                if not math.isfinite(mean):
+                    raise FloatingPointError(
+                        f"fit: the loss became {mean} in epoch {epoch}; "
+                        "lower the learning rate, or standardize the inputs"
+                    )
+                optimizer.step()
+                total += mean * len(batch)
+            history.loss.append(total / len(samples))
+            if snapshots:
+                _record(history, model, loss, samples)
+            bar.set_postfix(loss=f"{history.loss[-1]:.4g}", refresh=False)
+            bar.update()
+    return history
+
+
+_Samples = list[tuple[list[float], Any]]
+
+
+def _checked(X: Any, y: Sequence[Any], epochs: int, batch_size: int | None) -> _Samples:
+    """The samples, when all arguments are good."""
     rows = matrix(X, "fit: X")
     if len(rows) != len(y):
         raise DataError(f"fit: X has {len(rows)} rows, y has {len(y)}")
@@ -87,31 +205,19 @@ def fit(
     for i, target in enumerate(y):
         for x in target if hasattr(target, "__len__") and not isinstance(target, str) else [target]:
             finite(x, f"fit: y: target {i}")
-    order, random_numbers, history = list(range(len(rows))), generator(rng), History()
-    with tqdm(total=epochs, unit="epoch", disable=not progress, mininterval=0.2) as bar:
-        for epoch in range(epochs):
-            random_numbers.shuffle(order)
-            total = 0.0
-            for start in range(0, len(order), batch_size or len(order)):
-                batch = order[start : start + (batch_size or len(order))]
-                optimizer.zero_grad()
-                mean = _accumulate(model, loss, [(rows[i], y[i]) for i in batch])
-                if not math.isfinite(mean):
-                    raise FloatingPointError(
-                        f"fit: the loss became {mean} in epoch {epoch}; "
-                        "lower the learning rate, or standardize the inputs"
-                    )
-                optimizer.step()
-                total += mean * len(batch)
-            history.loss.append(total / len(rows))
-            bar.set_postfix(loss=f"{history.loss[-1]:.4g}", refresh=False)
-            bar.update()
-    return history
+    return list(zip(rows, y, strict=True))
 
 
-def _accumulate(
-    model: Module, loss: Callable[[Any, Any], Value], samples: list[tuple[list[float], Any]]
-) -> float:
+def _record(
+    history: History, model: Module, loss: Callable[[Any, Any], Value], samples: _Samples
+) -> None:
+    """Note the model with the loss over all samples and its gradient."""
+    model.zero_grad()
+    history.record(model, _accumulate(model, loss, samples))
+    model.zero_grad()  # nothing is left for parameters that the optimizer does not know
+
+
+def _accumulate(model: Module, loss: Callable[[Any, Any], Value], samples: _Samples) -> float:
     """Add the gradient of the mean loss to the parameters, sample by sample; returns that mean.
 
     One small graph at a time: each is freed before the next, and the gradients add up by
@@ -145,7 +251,7 @@ def accuracy(outputs: Sequence[Any], targets: Sequence[Any]) -> float:
     right = 0
     for i, (output, target) in enumerate(zip(outputs, targets, strict=True)):
         if hasattr(output, "__len__"):
-            right += _argmax(output) == _class_of(target, len(output), i)
+            right += _argmax(output) == class_of(target, len(output), i)
         elif target in (-1, 1):
             right += output * target > 0
         else:
@@ -169,7 +275,7 @@ def r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
     return 1.0 - error / spread if spread else math.nan
 
 
-def _class_of(target: Any, k: int, i: int) -> int:
+def class_of(target: Any, k: int, i: int) -> int:
     """The class index that a target means, an index or a one-hot row."""
     if hasattr(target, "__len__") and not isinstance(target, str) and len(target) == k:
         return _argmax(list(target))

@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 
-from autograd_engine import Graph, Value, dot, draw_dot, mean, named_scope, no_grad, tanh, where
-from autograd_engine.graph import fold
+from autograd_engine import (
+    Graph,
+    Program,
+    Value,
+    compile,
+    dot,
+    draw_dot,
+    mean,
+    named_scope,
+    no_grad,
+    primitives,
+    tanh,
+    where,
+)
 from nn import MLP
 
 
@@ -105,7 +117,7 @@ def test_repr_counts_values_and_edges() -> None:
     assert repr(Graph(neuron()[0])) == "<Graph of 6 values, 5 edges>"
 
 
-@pytest.mark.parametrize("value", [3.0, "x", None, [Value(1.0)]])
+@pytest.mark.parametrize("value", [3.0, "x", None, [], [1.0]])
 def test_anything_but_a_value_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="expected a Value whose graph to show"):
         Graph(value)
@@ -202,57 +214,120 @@ def test_singular_results_are_not_outdated(data: float) -> None:
     assert not any(node.outdated for node in Graph(x.log() + 1 / x + x**0.5).nodes)
 
 
-# --- fold ---------------------------------------------------------------
+# --- adjoints, primitives ---------------------------------------------------------------
 
 
-def test_network_folds_into_inputs_and_layers() -> None:
-    model = MLP(2, [4, 3, 1], rng=0)
-    groups, flows = fold(Graph(model([Value(1.0), Value(2.0)])))
-    sizes = {group.name: (len(group.leaves), len(group.operations)) for group in groups}
-    assert sizes == {
-        "inputs": (2, 0),
-        "layer 0": (12, 12),
-        "layer 1": (15, 9),
-        "layer 2": (4, 2),
-    }
-    assert {pair: len(nodes) for pair, nodes in flows.items()} == {
-        ("inputs", "layer 0"): 2,
-        ("layer 0", "layer 1"): 4,
-        ("layer 1", "layer 2"): 3,
-    }
+def test_nodes_know_the_row_that_made_them() -> None:
+    rows = [node.primitive for node in Graph(neuron()[0]).nodes]
+    product, total, squashed = primitives.mul, primitives.add, primitives.tanh
+    assert rows == [None, None, product, None, total, squashed]
 
 
-def test_groups_hold_every_node_once() -> None:
-    graph = Graph(MLP(2, [4, 3, 1], rng=0)([Value(1.0), Value(2.0)]))
-    groups, _ = fold(graph)
-    assert sorted(node.index for group in groups for node in group.nodes) == list(
-        range(len(graph.nodes))
-    )
+def test_adjoints_are_known_before_backward_and_equal_what_it_gives() -> None:
+    output, *_ = neuron()
+    before = [node.adjoint for node in Graph(output).nodes]
+    output.backward()
+    assert before == [node.grad for node in Graph(output).nodes]
 
 
-def test_nodes_outside_scopes_are_told_apart_as_inputs_and_operations() -> None:
-    x = Value(1.0)
-    with named_scope("part"):
-        y = x * 2
-    groups, flows = fold(Graph(y * 3))
-    assert [group.name for group in groups] == ["inputs", "part", "outside any scope"]
-    assert list(flows) == [("inputs", "part"), ("part", "outside any scope")]
+def test_adjoints_are_of_one_pass_where_gradients_have_piled_up() -> None:
+    output, x, *_ = neuron()
+    output.backward()
+    once = x.grad
+    output.backward()
+    node = Graph(output).nodes[0]
+    assert (node.grad, node.adjoint) == (2.0 * once, once)
 
 
-def test_nested_scopes_fold_by_the_outermost() -> None:
-    with named_scope("outer"), named_scope("inner"):
-        y = Value(1.0) * 2
-    (group,), flows = fold(Graph(y))
-    assert (group.name, len(group.nodes), flows) == ("outer", 2, {})
+def test_adjoints_begin_at_the_gradient_that_the_pass_began_with_or_as_asked() -> None:
+    x = Value(3.0)
+    y = 2.0 * x
+    assert Graph(y, gradient=5.0).nodes[0].adjoint == 10.0
+    y.backward(0.5)
+    assert Graph(y).nodes[0].adjoint == 1.0
 
 
-def test_value_used_twice_flows_once() -> None:
-    with named_scope("a"):
-        x = Value(1.0)
-    with named_scope("b"):
-        y = x * x
-    _, flows = fold(Graph(y))
-    assert {pair: len(nodes) for pair, nodes in flows.items()} == {("a", "b"): 1}
+def test_uses_of_a_node_are_its_edges_to_results() -> None:
+    a = Value(3.0)
+    graph = Graph(a * a + a)
+    assert [(e.target, e.position) for e in graph.uses_of[0]] == [(1, 0), (1, 1), (2, 1)]
+    assert [(e.target, e.position) for e in graph.uses_of[1]] == [(2, 0)]
+
+
+# --- several outputs ---------------------------------------------------------------
+
+
+def test_several_outputs_share_one_view_with_the_adjoints_of_their_sum() -> None:
+    x = Value(3.0)
+    double, square = 2.0 * x, x * x
+    graph = Graph([double, square])
+    assert graph.outputs == (1, 2)
+    assert graph.nodes[0].adjoint == 2.0 + 6.0
+    assert graph.output is graph.nodes[2]
+
+
+def test_an_output_may_lie_below_another_or_come_twice() -> None:
+    x = Value(3.0)
+    y = x * x
+    graph = Graph([y + 1.0, y, y])
+    assert (len(graph.nodes), graph.outputs) == (3, (2, 1))
+
+
+# --- names ---------------------------------------------------------------
+
+
+def test_names_label_what_has_no_label() -> None:
+    x, w = Value(1.0, label="own"), [Value(2.0), Value(3.0)]
+    y = dot(w, [x, x])
+    labels = [node.label for node in Graph(y, names={"x": x, "w": w, "y": y}).nodes]
+    assert labels == ["w[0]", "w[1]", "own", "y"]
+    assert (y.label, w[0].label) == ("", "")
+
+
+def test_names_must_be_a_mapping() -> None:
+    with pytest.raises(TypeError, match="such as locals"):
+        Graph(Value(1.0), names=["x"])  # type: ignore[arg-type]
+
+
+# --- of anything ---------------------------------------------------------------
+
+
+def test_graph_of_a_graph_is_that_graph() -> None:
+    graph = Graph(Value(1.0))
+    assert Graph.of(graph) is graph
+
+
+def test_graph_of_a_model_needs_an_example() -> None:
+    model = MLP(2, [2, 1], rng=0)
+    graph = Graph.of(model, [0.5, -1.0])
+    assert graph.output.data == model([0.5, -1.0]).data
+    assert {"x0", "x1"} <= {node.label for node in graph.nodes}
+    with pytest.raises(TypeError, match=r"MLP has a graph only when it is called: pass example"):
+        Graph.of(model)
+
+
+def test_graph_of_a_compiled_function_is_structure_until_there_is_an_example() -> None:
+    @compile
+    def f(x: Any, y: Any) -> Any:
+        return tanh(x * y)
+
+    f(0.5, 2.0)
+    program = f.program
+    assert isinstance(program, Program)
+    for subject in (f, program):
+        structure = Graph.of(subject)
+        assert not structure.numbers
+        assert [node.label or node.symbol for node in structure.nodes] == ["x", "y", "*", "tanh"]
+        numbers = Graph.of(subject, [0.5, 4.0])
+        assert numbers.numbers
+        assert numbers.output.data == math.tanh(2.0)
+        with pytest.raises(TypeError, match=r"2 inputs \(x, y\), the example 1 numbers"):
+            Graph.of(subject, [0.5])
+
+
+def test_an_example_does_not_go_with_values() -> None:
+    with pytest.raises(TypeError, match="an example belongs to"):
+        Graph.of(Value(1.0), [1.0])
 
 
 # --- size ---------------------------------------------------------------

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nn import MLP, decision_boundary, loss_curve
+import autograd_engine
+from nn import MLP, activation_curves, decision_boundary, loss_curve
 
 pytest.importorskip("matplotlib")
 
@@ -145,6 +146,76 @@ def test_predict_of_a_network_fits() -> None:
 def test_samples_that_do_not_lie_in_a_plane_are_refused(rows: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         decision_boundary(sum_of, rows, [1, 1, -1, -1])
+
+
+# --- activations ---------------------------------------------------------------
+
+
+def curves(axes: Any) -> dict[str, dict[float, float]]:
+    """The points of function and derivative, by their labels."""
+    return {
+        label: dict(line.get_xydata().tolist())
+        for label, line in zip(("f", "slope"), axes.lines, strict=False)
+    }
+
+
+def test_each_activation_has_a_panel_with_its_derivative() -> None:
+    figure = activation_curves(["tanh", autograd_engine.sigmoid], span=(-2.0, 2.0))
+    assert [axes.get_title() for axes in figure.axes] == ["tanh", "sigmoid"]
+    assert legend_of(figure.axes[0]) == ["f(x)", "f '(x)"]
+    for axes, slope in zip(
+        figure.axes, [lambda z: 1.0 - z * z, lambda z: z * (1.0 - z)], strict=True
+    ):
+        drawn = curves(axes)
+        assert axes.get_xlim() == (-2.0, 2.0)
+        for x, z in drawn["f"].items():
+            assert z == pytest.approx(getattr(autograd_engine, axes.get_title())(x))
+            assert drawn["slope"][x] == pytest.approx(slope(z))
+
+
+def test_line_of_a_derivative_is_broken_where_it_jumps() -> None:
+    relu, elu = activation_curves(["relu", "elu"]).axes
+    gaps = [x for x, slope in curves(relu)["slope"].items() if math.isnan(slope)]
+    assert len(gaps) == 1 and abs(gaps[0]) < 0.05
+    assert {0.0, 1.0} == {y for y in curves(relu)["slope"].values() if not math.isnan(y)}
+    assert not any(map(math.isnan, curves(relu)["f"].values()))
+    assert not any(map(math.isnan, curves(elu)["slope"].values()))
+
+
+def test_function_of_ones_own_is_an_activation() -> None:
+    def cubic(x: Any) -> Any:
+        return x**3
+
+    figure = activation_curves([cubic, lambda x: x.log(), "linear", "heaviside"])
+    figure.savefig("curves.png")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "cubic",
+        "<lambda>",
+        "linear",
+        "heaviside",
+    ]
+    assert curves(figure.axes[0])["slope"][-5.0] == 75.0
+
+
+def test_activations_without_a_choice_are_the_usual_ones() -> None:
+    assert {"sigmoid", "tanh", "relu"} < {axes.get_title() for axes in activation_curves().axes}
+
+
+@pytest.mark.parametrize(
+    ("activations", "span", "message"),
+    [
+        (["nothing"], (-1.0, 1.0), "unknown activation 'nothing'"),
+        ([], (-1.0, 1.0), "expected a list of activations"),
+        ("tanh", (-1.0, 1.0), r"write \['tanh', 'relu'\]"),
+        (["tanh"], (1.0, -1.0), "span must be"),
+        (["tanh"], (-math.inf, 1.0), "span: -inf is not a finite number"),
+    ],
+)
+def test_activations_that_cannot_be_drawn_are_refused(
+    activations: Any, span: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        activation_curves(activations, span=span)
 
 
 # --- imports ---------------------------------------------------------------

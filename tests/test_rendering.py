@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autograd_engine import RenderError, Value, draw, draw_dot, rendering
-from autograd_engine.rendering import FORMATS, dot_bytes
+from autograd_engine.rendering import FORMATS, accessible, dot_bytes
 
 DOT = "digraph { a -> b }"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -256,3 +256,40 @@ def test_every_format_is_made_or_refused_with_a_remedy(format: str) -> None:
     except RenderError as error:
         assert format == "pdf"
         assert "install Graphviz" in str(error)
+
+
+# --- for those who do not see it ---------------------------------------------------------------
+
+
+def test_svg_gets_a_title_and_a_description_and_loses_what_is_outside() -> None:
+    svg = (
+        '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://w3.org/x">\n'
+        '<!-- made by -->\n<svg width="1pt">\n<!-- v0 -->\n<g>a &#45;&#45;&gt; b</g>\n</svg>\n'
+    )
+    assert accessible(svg, "a < b", "all & everything") == (
+        '<?xml version="1.0"?>\n<svg width="1pt" role="img">\n<title>a &lt; b</title>\n'
+        "<desc>all &amp; everything</desc>\n<g>a &#45;&#45;&gt; b</g>\n</svg>\n"
+    )
+
+
+def test_what_is_no_svg_stays_as_it_is() -> None:
+    assert accessible("plain words", "t", "d") == "plain words"
+
+
+def test_every_way_to_an_svg_makes_it_accessible() -> None:
+    picture = draw_dot(Value(1.0, label="x"))
+    texts = [
+        str(picture.pipe(encoding="utf-8")),
+        picture.pipe("svg").decode(),  # type: ignore[union-attr]
+        Path(picture.render("graph")).read_text("utf-8"),
+        picture._repr_mimebundle_()["image/svg+xml"],
+        draw(Value(1.0, label="x"), "a.svg").read_text("utf-8"),
+    ]
+    assert len(set(texts)) == 1
+    assert "<title>Computation graph of x = 1.0000</title>" in texts[0]
+
+
+@scripts
+def test_engine_whose_svg_is_no_text_is_left_alone() -> None:
+    fake("import os; os.write(1, bytes([60, 255, 62]))", "dot")
+    assert draw_dot(Value(1.0)).pipe("svg") == bytes([60, 255, 62])

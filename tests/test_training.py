@@ -152,6 +152,113 @@ def test_linear_model_finds_the_line() -> None:
     assert weights_of(model) == pytest.approx([2.0, 1.0], abs=1e-6)
 
 
+# --- snapshots ---------------------------------------------------------------
+
+
+def mean_loss(model: Module) -> Value:
+    losses = [squared_error(model(x), t) for x, t in zip(X, Y, strict=True)]
+    total = sum(losses[1:], losses[0]) / len(X)
+    assert isinstance(total, Value)
+    return total
+
+
+def test_without_being_asked_nothing_is_recorded() -> None:
+    assert train(network()).snapshots == []
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_snapshots_do_not_change_the_training(batch_size: int | None) -> None:
+    watched, alone = network(), network()
+    history = train(watched, batch_size=batch_size, snapshots=True)
+    assert history.loss == train(alone, batch_size=batch_size).loss
+    assert weights_of(watched) == weights_of(alone)
+
+
+def test_snapshots_begin_before_training_and_end_with_the_model() -> None:
+    model = network()
+    before = weights_of(model)
+    history = train(model, epochs=3, batch_size=2, snapshots=True)
+    assert len(history.snapshots) == 4
+    assert list(history.snapshots[0].parameters) == before
+    assert list(history.snapshots[-1].parameters) == weights_of(model)
+    assert len({tuple(s.parameters) for s in history.snapshots}) == 4
+
+
+def test_each_snapshot_has_the_loss_and_gradient_of_its_own_parameters() -> None:
+    history = train(network(), epochs=3, batch_size=2, snapshots=True)
+    for snapshot in history.snapshots:
+        model = network()
+        for parameter, number in zip(model.parameters(), snapshot.parameters, strict=True):
+            parameter.data = number
+        loss = mean_loss(model)
+        loss.backward()
+        assert snapshot.loss == pytest.approx(loss.data, rel=1e-13)
+        sizes = {
+            f"layers.{i}": math.sqrt(statistics.fmean(p.grad * p.grad for p in layer.parameters()))
+            for i, layer in enumerate(model.layers)
+        }
+        assert snapshot.gradients == pytest.approx(sizes, rel=1e-12)
+
+
+def test_snapshots_of_the_same_seed_are_the_same() -> None:
+    assert train(network(), snapshots=True) == train(network(), snapshots=True)
+
+
+def test_parameters_that_do_not_move_have_the_gradient_of_the_moment_too() -> None:
+    model, whole = network(), network()
+    optimizer = SGD(model.layers[1].parameters(), lr=0.0)
+    settings = {"loss": squared_error, "epochs": 3, "rng": 0, "progress": False}
+    history = fit(model, X, Y, optimizer=optimizer, snapshots=True, batch_size=2, **settings)  # type: ignore[arg-type]
+    mean_loss(whole).backward()
+    expected = math.sqrt(statistics.fmean(p.grad * p.grad for p in whole.layers[0].parameters()))
+    for snapshot in history.snapshots:
+        assert snapshot.gradients["layers.0"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_loop_of_ones_own_records_with_one_call() -> None:
+    model, history = network(), History()
+    history.record(model)
+    loss = mean_loss(model)
+    loss.backward()
+    history.record(model, loss)
+    history.record(model, 0.25)
+    assert [s.loss for s in history.snapshots] == [None, loss.data, 0.25]
+    assert set(history.snapshots[0].gradients.values()) == {0.0}
+    assert all(size > 0.0 for size in history.snapshots[1].gradients.values())
+
+
+def test_a_snapshot_takes_eight_bytes_for_each_parameter_and_stays_as_it_is() -> None:
+    model, history = network(), History()
+    history.record(model)
+    numbers = history.snapshots[0].parameters
+    before = list(numbers)
+    assert numbers.itemsize == 8
+    model.parameters()[0].data = 7.0
+    assert list(numbers) == before
+
+
+def test_a_history_is_of_one_model() -> None:
+    history = History()
+    history.record(network())
+    with pytest.raises(ValueError, match="has 3 parameters, expected 13"):
+        history.record(MLP(2, [1]))
+    with pytest.raises(ValueError, match="has 0 parameters, expected 1"):
+        History().record(Module())
+
+
+def test_layers_go_by_the_path_of_their_parameters() -> None:
+    class Nested(Module):
+        def __init__(self) -> None:
+            self.first = MLP(2, [2, 1], rng=0)
+            self.scale, self.table = Value(1.0), [[Value(1.0)], [Value(2.0)]]
+            self.named = {"a": Value(1.0), "b": Value(2.0)}
+
+    history = History()
+    history.record(Nested())
+    layers = list(history.snapshots[0].gradients)
+    assert layers == ["first.layers.0", "first.layers.1", "scale", "table", "named"]
+
+
 # --- trouble ---------------------------------------------------------------
 
 

@@ -1,0 +1,66 @@
+"""A piece of mathematics as text and as LaTeX, and how names and numbers are written in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+from autograd_engine.wording import short
+
+__all__ = [
+    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "constant", "rounded", "symbol_of",
+]  # fmt: skip
+
+ATOM, POWER, PRODUCT, SUM, CHOICE = range(5)
+
+
+class Formula(NamedTuple):
+    """A piece of mathematics, and how loosely each form binds: parentheses depend on that."""
+
+    text: str
+    latex: str
+    level: int = ATOM
+    latex_level: int = ATOM
+
+    def within(self, level: int) -> Formula:
+        """The same, in parentheses where it binds more loosely than that."""
+        text = f"({self.text})" if self.level > level else self.text
+        latex = rf"\left({self.latex}\right)" if self.latex_level > level else self.latex
+        return Formula(text, latex, min(self.level, level), min(self.latex_level, level))
+
+
+_ESCAPED = {
+    "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", "*": r"\ast ", "|": r"\vert ",
+    "<": "<", ">": ">", **{c: f"\\{c}" for c in "#$%&_{}"},
+}  # fmt: skip
+
+
+def symbol_of(name: str) -> str:
+    """A name in LaTeX: x1 with an index, words upright, what means something to TeX escaped.
+
+    Escaped signs stand outside of the text, where MathJax would show their backslashes.
+    """
+    letter = re.fullmatch(r"([A-Za-z])_?([0-9]*)", name)
+    if letter:
+        return f"{letter[1]}_{{{letter[2]}}}" if letter[2] else letter[1]
+    runs = re.split(r"([\\^~*|<>#$%&_{}])", name)
+    return "".join([_ESCAPED.get(run) or rf"\text{{{run}}}" for run in runs if run])
+
+
+def constant(x: float) -> Formula:
+    """A plain number, as short as it is exact."""
+    return _numeral(repr(x).removesuffix(".0") if math.isfinite(x) else repr(x))
+
+
+def rounded(x: float) -> Formula:
+    """A number as it is read in a line: `wording.short`."""
+    return _numeral(short(x))
+
+
+def _numeral(text: str) -> Formula:
+    base, e, exponent = text.partition("e")
+    latex = rf"{base} \cdot 10^{{{int(exponent)}}}" if e else base
+    latex = latex.replace("inf", r"\infty ").replace("nan", r"\text{nan}")
+    level = SUM if text.startswith("-") else ATOM
+    return Formula(text, latex, level, PRODUCT if e and level == ATOM else level)

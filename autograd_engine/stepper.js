@@ -1,0 +1,250 @@
+"use strict";
+const frames = data.frames, phases = ["forward", "start of backward", "backward"];
+const picture = root.querySelector("img");
+const make = (tag, parent, properties) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  parent.append(element);
+  return element;
+};
+const bytes = Uint8Array.from(atob(picture.src.split(",")[1]), (c) => c.charCodeAt(0));
+const svg = document.importNode(
+  new DOMParser().parseFromString(new TextDecoder().decode(bytes), "image/svg+xml").documentElement, true);
+root.textContent = "";
+root.tabIndex = 0;
+root.setAttribute("role", "group");
+root.setAttribute("aria-label", data.title);
+root.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab leaves the keys to us
+if (data.theme === "dark") root.classList.add("dark");
+root.style.setProperty("--give", data.colors[0]);
+root.style.setProperty("--take", data.colors[1]);
+const lengths = frames.map((f) => f[6].length).sort((a, b) => a - b);
+root.style.setProperty("--lines", Math.min(8, lengths[Math.floor(0.9 * lengths.length)]));  // most fit
+
+// --- controls
+const bar = make("div", root, {className: "bar"});
+const button = (text, label, act) => {
+  const element = make("button", bar, {type: "button", textContent: text, title: label, onclick: act});
+  element.setAttribute("aria-label", label);
+  return element;
+};
+button("|◀\uFE0E", "first step (Home)", () => { stop(); show(0); });
+button("◀\uFE0E", "step back (left arrow)", () => { stop(); show(at - 1); });
+const play = button("▶\uFE0E play", "play (space)", () => timer ? stop() : start());
+play.className = "play";
+button("▶\uFE0E", "step forward (right arrow)", () => { stop(); show(at + 1); });
+button("▶\uFE0E|", "last step (End)", () => { stop(); show(frames.length); });
+const slider = make("input", bar, {type: "range", min: 0, max: frames.length, step: 1});
+slider.setAttribute("aria-label", "step");
+slider.oninput = () => { stop(); show(Number(slider.value)); };
+const speed = make("select", bar, {title: "speed"});
+speed.setAttribute("aria-label", "speed");
+for (const factor of [0.5, 1, 2, 4, 8]) make("option", speed, {value: factor, textContent: `${factor}×`});
+speed.value = 1;
+button("−", "zoom out (-)", () => zoom(1 / 1.25));
+button("+", "zoom in (+)", () => zoom(1.25));
+button("fit", "fit the picture (0)", () => { fit(); frame(); });
+const where = make("span", bar, {className: "where"});
+
+const say = make("div", root, {className: "say"});
+const headline = make("p", say, {className: "headline"});
+headline.setAttribute("aria-live", "polite");
+const table = make("table", say, {});
+const view = make("div", root, {className: "view"});
+const sheet = make("div", view, {className: "sheet"});
+sheet.append(svg);
+const hover = make("p", root, {className: "hover"});
+const legend = make("p", root, {className: "legend"});
+make("span", legend, {className: "give", textContent: "solid: gives"});
+legend.append(" ");
+make("span", legend, {className: "take", textContent: "dashed: receives"});
+legend.append(" · keys: ← → Home End space + − 0 · drag to move, Ctrl and wheel to zoom · " +
+  `point at a card for details${data.note ? " · " + data.note : ""}`);
+const all = make("details", root, {});
+make("summary", all, {textContent: "All steps as text"});
+const rows = (frame) => frame[6].map((row) => "    " + row.join("  |  "));
+const tell = () => {
+  if (!all.querySelector("pre")) {
+    const lines = frames.flatMap((f, i) => [`${i + 1}. ${phases[f[0]]}: ${f[5]}`, ...rows(f)]);
+    make("pre", all, {textContent: lines.join("\n"), tabIndex: 0});
+  }
+};
+all.ontoggle = tell;
+
+// --- state: what each text says from which step on
+const cards = [], links = [];
+for (const element of svg.querySelectorAll("[data-c]")) cards[element.dataset.c] = element;
+for (const element of svg.querySelectorAll("[data-e]")) links[element.dataset.e] = element;
+const texts = data.texts.map(([card, row, changes]) =>
+  ({element: cards[card].querySelector(`[data-r="${row}"]`), row, changes}));
+let at = -1, timer = 0, marked = [], labels = [];
+
+const mark = (element, name) => { element.classList.add(name); marked.push([element, name]); };
+const label = ([x, y, text]) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", "text");
+  for (const [name, value] of [["class", "a"], ["x", x], ["y", y]]) element.setAttribute(name, value);
+  element.textContent = text;
+  svg.querySelector("g").append(element);
+  labels.push(element);
+};
+
+function show(step) {
+  step = Math.max(0, Math.min(frames.length, step));
+  at = step;
+  for (const [element, name] of marked) element.classList.remove(name);
+  for (const element of labels) element.remove();
+  marked = [];
+  labels = [];
+  for (const {element, changes, row} of texts) {
+    let text = changes[0][1];
+    for (const [from, later] of changes) { if (from > step) break; text = later; }
+    if (element.textContent !== text) element.textContent = text;
+    element.classList.toggle("pos", row > 0 && text.startsWith("+"));
+    element.classList.toggle("neg", row > 0 && text.startsWith("-"));
+  }
+  table.textContent = "";
+  say.scrollTop = 0;
+  const current = step ? frames[step - 1] : null;
+  if (current) {
+    const [, giving, receiving, active, arithmetic, , lines] = current;
+    for (const card of receiving) mark(cards[card], "take");
+    for (const card of giving) if (!receiving.includes(card)) mark(cards[card], "give");
+    for (const link of active) mark(links[link], "on");
+    arithmetic.forEach(label);
+    lines.forEach((line, i) => {
+      const row = make("tr", table, {});
+      for (const cell of line) make(i ? "td" : "th", row, {textContent: cell});
+    });
+  }
+  headline.textContent = current ? current[5] : "The inputs and parameters are given; step forward.";
+  where.textContent = `step ${step} of ${frames.length}${current ? " · " + phases[current[0]] : ""}`;
+  slider.value = step;
+  slider.setAttribute("aria-valuetext", `${where.textContent}: ${headline.textContent}`);
+  root.dataset.step = step;
+  if (current) follow(current[1], current[2]);
+  if (step === frames.length) stop();
+}
+
+// --- playing
+function stop() {
+  clearTimeout(timer);
+  timer = 0;
+  play.textContent = "▶\uFE0E play";
+}
+function start() {
+  if (at === frames.length) show(0);
+  play.textContent = "❚❚ pause";
+  const next = () => {
+    if (!root.isConnected) return stop();
+    show(at + 1);
+    if (at < frames.length) timer = setTimeout(next, 1200 / Number(speed.value));
+  };
+  timer = setTimeout(next, 1200 / Number(speed.value));
+}
+
+// --- pan and zoom, by the part of the picture that is in view
+const [, , naturalWidth, naturalHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
+let scale = 1, drawn = 0, left = 0, top = 0;
+function fit() {
+  const width = view.clientWidth || 900;
+  scale = Math.min(1.25, width / naturalWidth);
+  if (scale < 1 / 1.5) scale = 1;  // too small to read: move along instead
+  left = top = 0;
+}
+function frame() {
+  const width = view.clientWidth || 900;
+  const height = Math.max(120, Math.min(naturalHeight * scale, 0.75 * window.innerHeight));
+  const w = width / scale, h = height / scale;
+  left = w > naturalWidth ? (naturalWidth - w) / 2 : Math.max(0, Math.min(left, naturalWidth - w));
+  top = h > naturalHeight ? (naturalHeight - h) / 2 : Math.max(0, Math.min(top, naturalHeight - h));
+  // a new size, or moving the SVG itself, means a new layout of every text; moving a sheet does not
+  if (scale !== drawn) {
+    svg.setAttribute("width", naturalWidth * scale);
+    svg.setAttribute("height", naturalHeight * scale);
+    drawn = scale;
+  }
+  sheet.style.transform = `translate(${Math.round(-left * scale)}px, ${Math.round(-top * scale)}px)`;
+  view.style.height = `${height}px`;
+}
+function zoom(factor, x = 0.5, y = 0.5) {  // about a point, as shares of width and height
+  const w = view.clientWidth / scale, h = view.clientHeight / scale;
+  const next = Math.max(0.1, Math.min(4, scale * factor));
+  left += (w - (w * scale) / next) * x;
+  top += (h - (h * scale) / next) * y;
+  scale = next;
+  frame();
+}
+const place = svg.querySelector("g").transform.baseVal.consolidate().matrix;
+function around(indices) {  // left, right, top and bottom of cards, with the texts over and under them
+  const boxes = indices.map((card) => cards[card].querySelector("rect")).map((box) =>
+    ["x", "y", "width", "height"].map((name) => Number(box.getAttribute(name))));
+  return [
+    Math.min(...boxes.map((b) => b[0])) + place.e - 6, Math.max(...boxes.map((b) => b[0] + b[2])) + place.e + 6,
+    Math.min(...boxes.map((b) => b[1])) + place.f - 18, Math.max(...boxes.map((b) => b[1] + b[3])) + place.f + 18,
+  ];
+}
+function follow(giving, receiving) {  // into view, when some of it is outside
+  const w = view.clientWidth / scale, h = view.clientHeight / scale;
+  const fits = ([x0, x1, y0, y1]) => x1 - x0 <= w && y1 - y0 <= h;
+  const all = [...giving, ...receiving];
+  const box = [all, receiving, receiving.slice(0, 1)].filter((some) => some.length).map(around)
+    .find(fits) || around(all);
+  const [x0, x1, y0, y1] = box;
+  if (x0 < left || x1 > left + w) left = (x0 + x1 - w) / 2;
+  if (y0 < top || y1 > top + h) top = (y0 + y1 - h) / 2;
+  frame();
+}
+let drag = null;
+view.onpointerdown = (event) => {
+  if (event.button === 0) drag = [event.clientX, event.clientY, left, top];
+};
+view.onpointermove = (event) => {
+  const card = event.target.closest("[data-c]");
+  hover.textContent = card ? card.querySelector("title").textContent : "";
+  if (!drag || !(event.buttons & 1)) { drag = null; return; }
+  left = drag[2] - (event.clientX - drag[0]) / scale;
+  top = drag[3] - (event.clientY - drag[1]) / scale;
+  frame();
+};
+view.onpointerup = view.onpointerleave = () => { drag = null; };
+view.addEventListener("wheel", (event) => {  // with Ctrl, as pinching is; else the page scrolls
+  if (!event.ctrlKey && !event.metaKey) return;
+  event.preventDefault();
+  const box = view.getBoundingClientRect();
+  zoom(event.deltaY < 0 ? 1.1 : 1 / 1.1,
+    (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+}, {passive: false});
+root.addEventListener("keydown", (event) => {
+  event.stopPropagation();  // at any key that reaches it JupyterLab takes the focus to the cell
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select,pre,summary")) return;
+  const onButton = event.target.closest("button");
+  const act = {
+    ArrowRight: () => { stop(); show(at + 1); }, ArrowLeft: () => { stop(); show(at - 1); },
+    Home: () => { stop(); show(0); }, End: () => { stop(); show(frames.length); },
+    " ": onButton ? null : () => play.click(), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25),
+    "0": () => { fit(); frame(); },
+  }[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+if (window.ResizeObserver) {
+  let last = 0;
+  new ResizeObserver(() => {  // a scrollbar that comes and goes must not start a race
+    if (Math.abs(view.clientWidth - last) > 20) { last = view.clientWidth; fit(); show(at); }
+    frame();
+  }).observe(view);
+}
+
+// --- printing: all steps as text; the style shows the whole picture
+let opened = null;
+window.addEventListener("beforeprint", () => {
+  if (!root.isConnected) return;
+  tell();
+  opened = all.open;
+  all.open = true;
+});
+window.addEventListener("afterprint", () => {
+  if (opened !== null) all.open = opened;
+  opened = null;
+});
+fit();
+frame();
+show(0);

@@ -1,0 +1,186 @@
+"""Mermaid: every node and arrow of the picture, labels that mean nothing to it, its limits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_engine import Value, draw, logsumexp, named_scope, tanh
+from autograd_engine.drawing import mermaid
+from nn import MLP
+
+
+class Chart:
+    """A flowchart's text as its nodes, arrows, classes and subgraphs, with texts decoded."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.splitlines()
+        self.nodes = {
+            m[1]: decoded(m[2]).split("<br/>")
+            for m in self._matches(r'(\w+)[\[(]+"(.*)"[\])]+')
+            if m[1] != "note"
+        }
+        self.arrows = {
+            (m[1], m[3]): decoded(m[2] or "")
+            for m in self._matches(r'(\w+) -->(?:\|"(.*)"\|)? (\w+)')
+        }
+        self.classes = {name: m[2] for m in self._matches(r"class (\S+) (\w+)") for name in
+                        m[1].split(",")}  # fmt: skip
+        self.frames = [decoded(m[1]) for m in self._matches(r'subgraph \w+\["(.*)"\]')]
+        self.note = [decoded(m[1]) for m in self._matches(r'note\["(.*)"\]')]
+
+    def _matches(self, pattern: str) -> list[re.Match[str]]:
+        return [m for line in self.lines if (m := re.fullmatch(pattern, line))]
+
+
+def decoded(text: str) -> str:
+    text = re.sub(r"#(\d+);", lambda m: chr(int(m[1])), text)
+    return text.removeprefix("\N{ZERO WIDTH SPACE}")
+
+
+def neuron() -> Value:
+    x, w, b = Value(2.0, label="x"), Value(-3.0, label="w"), Value(5.0, label="b")
+    output = tanh(x * w + b)
+    output.label = "output"
+    return output
+
+
+def test_every_value_operation_and_arrow_is_there() -> None:
+    output = neuron()
+    output.backward()
+    chart = Chart(mermaid(output))
+    assert chart.lines[0] == "flowchart LR"
+    assert chart.nodes["v0"] == ["x", "data 2.0000", "grad -1.2599"]
+    assert chart.nodes["v5"] == ["output", "data -0.7616", "grad +1.0000"]
+    assert {name: x[0] for name, x in chart.nodes.items() if name[0] == "o"} == {
+        "o2": "*",
+        "o4": "+",
+        "o5": "tanh",
+    }
+    assert len(chart.arrows) == 5 + 3
+    assert chart.arrows["v0", "o2"] == "-3.0000"
+    assert chart.arrows["o5", "v5"] == ""
+
+
+def test_kinds_are_classes_with_the_colours_of_the_theme() -> None:
+    chart = Chart(mermaid(neuron(), theme="dark"))
+    assert (chart.classes["v0"], chart.classes["v1"]) == ("input", "parameter")
+    assert (chart.classes["v2"], chart.classes["v5"]) == ("interior", "output")
+    assert chart.classes["o2"] == "operation"
+    assert "classDef input fill:#14532D,stroke:#64748B,color:#F1F5F9" in chart.lines
+
+
+def test_signs_of_contributions_are_in_colours_and_dashes() -> None:
+    output = neuron()
+    assert "linkStyle" not in mermaid(output)
+    output.backward()
+    styles = dict(re.findall(r"linkStyle (\S+) (.*)", mermaid(output)))
+    first = next(style for numbers, style in styles.items() if "0" in numbers.split(","))
+    assert first.startswith("stroke:#B91C1C,") and "stroke-dasharray" in first
+    second = next(style for numbers, style in styles.items() if "1" in numbers.split(","))
+    assert second.startswith("stroke:#15803D,") and "stroke-dasharray" not in second
+    numbers = sorted(int(n) for part in styles for n in part.split(","))
+    assert numbers == list(range(8))
+
+
+def test_constants_among_many_operands_are_notes() -> None:
+    chart = Chart(mermaid(logsumexp([Value(1.0), 2.0])))
+    assert chart.nodes["o1"] == ["logsumexp 2"]
+    text = mermaid(logsumexp([Value(1.0), 2.0, 3.0]))
+    assert re.findall(r"(c1_\d)\[\"(.*)\"\]", text) == [("c1_1", "2.0000"), ("c1_2", "3.0000")]
+    assert "c1_2 -.-> o1" in text
+
+
+def test_scopes_are_subgraphs_inside_one_another() -> None:
+    output = MLP(1, [2, 1], rng=0)([Value(1.0)])
+    chart = Chart(mermaid(output))
+    assert chart.frames == ["layer 1", "neuron 0", "layer 0", "neuron 0", "neuron 1"]
+    assert chart.lines.count("end") == 5
+    assert Chart(mermaid(output, clusters=False)).frames == []
+
+
+def test_what_is_not_known_yet_is_said() -> None:
+    (note,) = Chart(mermaid(neuron())).note
+    assert note.startswith("no backward yet: call .backward() on the output")
+
+
+def test_direction_and_description() -> None:
+    lines = mermaid(neuron(), direction="TB").splitlines()
+    assert lines[0] == "flowchart TB"
+    assert lines[1] == "accTitle: Computation graph of output = -0.7616"
+    assert lines[2].startswith("accDescr: Computation graph of output = -0.7616: 6 values, 1 input")
+
+
+# --- labels ---------------------------------------------------------------
+
+LABELS: list[str] = [
+    '"', "`code`", "end", "[x]", "(x)", "{x}", "a|b", "<b>", "&amp;", "#quot;", "#35;", ";", "%%",
+    "x --> y", "click x", "style a:#b;", ":::", "$$x^2$$", "\\n", "- x", "1. x", "* x", "+",
+    "subgraph", "</script>", "~~~", "@{}", "漢字", "😀",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_label_stands_for_itself(label: str) -> None:
+    with named_scope(label):
+        x = Value(1.0, label=label)
+    y = x * 2.0
+    y.label = label
+    chart = Chart(mermaid(y))
+    assert chart.nodes["v0"][0] == chart.nodes["v1"][0] == label
+    assert chart.frames == [label]
+    assert Chart(mermaid(y, fold="layer")).nodes["g0"][0] == label
+
+
+@given(st.text(max_size=60))
+def test_any_text_stays_between_its_quotes(label: str) -> None:
+    plain, hostile = Value(1.0, label="a"), Value(1.0, label=label or "a")
+    shape = [re.sub(r'".*?"', '""', line) for line in mermaid(plain).splitlines()]
+    text = mermaid(hostile)
+    assert all(line.isprintable() for line in text.replace("\N{ZERO WIDTH SPACE}", "").split("\n"))
+    found = [re.sub(r'".*?"', '""', line) for line in text.splitlines()]
+    assert [line for line in found if "acc" not in line] == [x for x in shape if "acc" not in x]
+    for line in text.splitlines():
+        if line.startswith("acc"):
+            assert not set('#;{}<>&"%`|[]\\') & set(line)
+
+
+# --- size and files ---------------------------------------------------------------
+
+
+def test_more_arrows_than_github_shows_are_folded_and_the_chart_says_so() -> None:
+    y = Value(1.0)
+    for _ in range(300):
+        y = y + 1.0
+    (note,) = Chart(mermaid(y)).note
+    assert "301 values, folded by depth (above 500 arrows, Mermaid's limit" in note
+    assert mermaid(y).count("-->") <= 500
+    assert mermaid(y, max_nodes=None).count("-->") == 600
+
+
+def test_large_network_is_folded_by_layer() -> None:
+    output = MLP(2, [16, 16, 1], rng=0)([Value(1.0), Value(2.0)])
+    output.backward()
+    chart = Chart(mermaid(output, fold="layer"))
+    assert {lines[0] for lines in chart.nodes.values()} == {
+        "inputs",
+        "layer 0",
+        "layer 1",
+        "layer 2",
+    }
+    assert {text.split(",")[0] for text in chart.arrows.values()} == {"2 values", "16 values"}
+
+
+@pytest.mark.parametrize(("ending", "start"), [("mmd", "flowchart"), ("md", "```mermaid\nflow")])
+def test_files_hold_the_chart_bare_or_in_a_fence(ending: str, start: str) -> None:
+    output: Any = neuron()
+    text = draw(output, f"graph.{ending}").read_text("utf-8")
+    assert text.startswith(start)
+    assert mermaid(output) in text
+    assert text.count("```") == (2 if ending == "md" else 0)
+    assert [path.name for path in Path().iterdir()] == [f"graph.{ending}"]
