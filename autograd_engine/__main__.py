@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(words)
     target = options.output or OUTPUTS[options.command]
     try:
+        if options.wrt is not None and options.command != "explain":
+            raise ExpressionError(f"--wrt {options.wrt}: this is for explain")
         leaves = {name: Value(x, label=name) for name, x in _values(options.values).items()}
         output = evaluate(options.expression, leaves)
         output.label = output.label or "output"
@@ -57,7 +59,8 @@ def _explain(
     output: Value, leaves: Mapping[str, Value], target: str, options: argparse.Namespace
 ) -> object:
     if options.wrt is not None and options.wrt not in leaves:
-        raise ExpressionError(f"--wrt {options.wrt}: no such name; there is {', '.join(leaves)}")
+        known = ", ".join(leaves) or "none"
+        raise ExpressionError(f"--wrt {options.wrt}: no such name; there is {known}")
     explanation = explain(output, wrt=leaves[options.wrt] if options.wrt else None)
     if target == "-":
         return explanation

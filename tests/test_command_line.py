@@ -395,6 +395,64 @@ def test_draw_refuses_in_one_line_and_writes_nothing(arguments: tuple[str, ...],
     assert len(line) < 1000
 
 
+def test_draw_writes_a_tree_to_standard_output() -> None:
+    lines = succeed("autograd_engine", "draw", *NEURON, "-o", "-").splitlines()
+    assert lines[0].startswith("output = tanh(")
+    assert len([line for line in lines if "x1 = 2.0000" in line]) == 1
+    assert names(".") == []
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "dot", "mmd", "md", "json", "txt"])
+def test_draw_takes_the_format_from_the_ending(ending: str) -> None:
+    output = succeed("autograd_engine", "draw", "x*w", "x=2", "w=3", "-o", f"a.{ending}")
+    assert output == f"x*w = 6; wrote a.{ending}\n"
+    assert names(".") == [f"a.{ending}"]
+
+
+def test_explain_prints_unless_there_is_a_file() -> None:
+    text = succeed("autograd_engine", "explain", "x*x + x", "x=3", "--wrt", "x")
+    assert "d (x*x + x) / d x = 7" in text
+    assert "3 paths from x*x + x to x" in text
+    assert names(".") == []
+    assert "paths from" not in succeed("autograd_engine", "explain", "x*x + x", "x=3")
+
+
+@pytest.mark.parametrize(("ending", "sign"), [("txt", "Forward:"), ("md", "$"), ("tex", "\\begin")])
+def test_explain_takes_the_form_from_the_ending(ending: str, sign: str) -> None:
+    succeed("autograd_engine", "explain", "x*x + x", "x=3", "-o", f"a.{ending}")
+    assert sign in Path(f"a.{ending}").read_text(encoding="utf-8")
+
+
+def test_step_writes_a_page_or_a_film_or_prints() -> None:
+    assert "wrote steps.html" in succeed("autograd_engine", "step", "x*w", "x=2", "w=3")
+    assert "wrote a.svg" in succeed("autograd_engine", "step", "x*w", "x=2", "w=3", "-o", "a.svg")
+    text = succeed("autograd_engine", "step", "x*w", "x=2", "w=3", "-o", "-")
+    assert (
+        text.splitlines()[-1].split()
+        == "w.grad += x × grad = 2.0000 × 1.0000 = 2.0000 -> 2.0000".split()
+    )
+    assert names(".") == ["a.svg", "steps.html"]
+    assert "<animate " in Path("a.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("explain", "x", "x=1", "--wrt", "y"), "--wrt y: no such name; there is x"),
+        (("explain", "2 + 3", "--wrt", "y"), "--wrt y"),
+        (("explain", "x", "x=1", "-o", "a.pdf"), "does not end in .txt, .md, .tex"),
+        (("step", "x", "x=1", "-o", "a.pdf"), "does not end in"),
+        (("step", "x", "x=1", "-o", "nowhere/a.html"), "nowhere/a.html"),
+        (("step", "x", "x=1", "--theme", "pink"), "invalid choice"),
+        (("draw", "x", "x=1", "--wrt", "x"), "--wrt"),
+    ],
+)
+def test_explain_and_step_refuse_in_one_line_and_write_nothing(
+    arguments: tuple[str, ...], part: str
+) -> None:
+    assert part in fail("autograd_engine", *arguments)
+
+
 def test_draw_needs_its_command() -> None:
     assert "error" in fail("autograd_engine")
     assert "'paint'" in fail("autograd_engine", "paint", "x", "x=1")

@@ -673,6 +673,7 @@ def test_a_program_without_an_example_has_structure_and_no_numbers() -> None:
     assert not any("nan" in text for text in shown.texts)
     assert any("pass example" in text for text in shown.texts)
     assert picture(f.program, example=[0.5, 2.0]).of_kind("v")[0][:3] == ["x", "data", "0.5000"]
+    assert f.draw("a.dot", theme="dark").read_text() == draw_dot(f, theme="dark").source
 
 
 # --- styles, themes, directions ---------------------------------------------------------------
