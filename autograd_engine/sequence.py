@@ -89,7 +89,7 @@ class Step:
 
     @property
     def statement(self) -> str:
-        """What a forward step computes, without the node's name: `x1*w1 = 2*(-3) = -6.0000`."""
+        """What a forward step computes: `x1*w1 = 2.0000*(-3.0000) = -6.0000`."""
         operation = f"{self.operation} = " if self.operation != self.name else ""
         return f"{operation}{self.arithmetic} = {number(self.node.data)}"
 

@@ -18,7 +18,7 @@ if (data.theme === "dark") root.classList.add("dark");
 root.style.setProperty("--give", data.colors[0]);
 root.style.setProperty("--take", data.colors[1]);
 const lengths = frames.map((f) => f[6].length).sort((a, b) => a - b);
-root.style.setProperty("--lines", Math.min(8, lengths[Math.floor(0.9 * lengths.length)]));  // most fit
+root.style.setProperty("--lines", Math.min(10, lengths[Math.floor(0.9 * lengths.length)]));  // most fit
 
 // --- controls
 const bar = make("div", root, {className: "bar"});

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +48,69 @@ def _same_rows() -> Iterator[None]:
         for name, thing in before.items():
             if vars(engine).get(name) is not thing:
                 setattr(engine, name, thing)
+
+
+# --- a browser ---------------------------------------------------------------
+
+OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")  # addresses on other machines
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, as the machine has it: nothing is downloaded.
+
+    Not for a whole session: while it runs, so does its event loop, and kernels bring their own.
+    """
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip("no chromium on this machine")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """Opens HTML, a file or an address; an error, message or dialog of the page fails the test.
+
+    Of the network a page gets only the machine it runs on. `console=False` is for pages around
+    ours, which have things to say; errors count there too.
+    """
+    troubles: list[str] = []
+    contexts: list[Any] = []
+
+    def dismiss(dialog: Any) -> None:
+        troubles.append(dialog.message)
+        dialog.dismiss()
+
+    def visit(
+        what: str | Path,
+        *,
+        width: int = 1200,
+        height: int = 800,
+        console: bool = True,
+        **settings: Any,
+    ) -> Any:
+        if isinstance(what, str) and not what.startswith("http://"):
+            path = tmp_path / f"page{len(contexts)}.html"
+            path.write_text(f'<!DOCTYPE html><meta charset="utf-8">{what}', encoding="utf-8")
+            what = path
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        context.route(OUTSIDE, lambda route: route.abort())
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", dismiss)
+        if console:
+            page.on("console", lambda message: troubles.append(message.text))
+        page.goto(what.as_uri() if isinstance(what, Path) else what)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert troubles == []
