@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 __all__ = ["write"]
 
 
-def write(content: bytes | str, path: str | Path) -> Path:
+def write(content: bytes | str, path: str | os.PathLike[str]) -> Path:
     """Put the content (text as UTF-8) into a file, in one move after all of it is there.
 
     Raises
@@ -16,9 +17,12 @@ def write(content: bytes | str, path: str | Path) -> Path:
         When it cannot be written; what was there before is still there.
     """
     path = Path(path)
-    unfinished = path.with_name(f"{path.name}.part")
+    data = content if isinstance(content, bytes) else content.encode()
+    unfinished = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     try:
-        unfinished.write_bytes(content if isinstance(content, bytes) else content.encode())
+        unfinished.write_bytes(data)
         return unfinished.replace(path)
+    except OSError as error:  # about the file that was asked for
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
         unfinished.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import heapq
 import math
 from collections.abc import Sequence
 
-from autograd_engine.folding import Folded, Group, fold, summary
+from autograd_engine.folding import MOST_FLOWS, Folded, Group, fold, summary
 from autograd_engine.graph import Graph, Node
 from autograd_engine.storyboard import Card, Frame, Storyboard, titled
 from autograd_engine.wording import number, printable, signed
@@ -29,6 +29,8 @@ def group_by_group(graph: Graph, most: int) -> Storyboard:
     scoped = ("neuron", "layer") if any(node.scope for node in graph.nodes) else ()
     for by in (*scoped, "depth"):
         folded = fold(graph, by)
+        if len(folded.flows) > MOST_FLOWS:
+            continue
         stretches = _stretches(folded)
         if 2 * len(stretches) + 1 <= most:
             return _Drafter(folded, stretches, by).storyboard()

@@ -6,8 +6,10 @@ depths, and a frame for each stretch of work inside one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
+from autograd_engine.cards import applied
 from autograd_engine.expansion import READABLE, expanded
 from autograd_engine.graph import Graph, Node
 from autograd_engine.kinds import kind_of
@@ -120,17 +122,19 @@ def _card(graph: Graph, node: Node, name: str) -> Card:
     tip = f"{printable(name, LONGEST_TIP)}: {place}{made}; data = {node.data!r}"
     tip += f", d output / d this = {node.adjoint!r}"
     rows = (("data", data), ("grad", number(0.0)))
-    return Card(printable(name, LONGEST_TITLE), kind_of(node, graph), rows, tip)
+    return Card(_title(name), kind_of(node, graph), rows, tip)
+
+
+def _title(name: str) -> str:
+    """A name that fits, with the number that tells it from others."""
+    number = re.search(r"( #\d+)?$", name)
+    tail = number[0] if number else ""
+    return printable(name.removesuffix(tail), LONGEST_TITLE - len(tail)) + tail
 
 
 def _sign(node: Node) -> str:
     """The circle's text: the sign, with a lone constant: `* 3`, `3 -`."""
-    symbol = printable(node.symbol, LONGEST_TITLE)
-    constants = [(i, x) for i, x in enumerate(node.operands) if isinstance(x, float)]
-    if len(node.operands) == 2 and len(constants) == 1:
-        position, x = constants[0]
-        return f"{symbol} {x:g}" if position else f"{x:g} {symbol}"
-    return symbol
+    return printable(applied(node) if len(node.operands) == 2 else node.symbol, LONGEST_TITLE)
 
 
 def _frame(step: Step, circle_of: dict[int, int], link_of: dict[tuple[int, int], int]) -> Frame:
@@ -158,7 +162,7 @@ def _frame(step: Step, circle_of: dict[int, int], link_of: dict[tuple[int, int],
     for c in step.contributions:
         frame.links[link_of[i, c.position]] = c.arithmetic
         frame.texts[c.node.index, GRAD] = signed(c.after)
-        formula = f"{c.formula} = " if c.formula and c.formula != number(c.derivative) else ""
+        formula = f"{c.formula} = " if re.search(r"[^\W\d]", c.formula) else ""  # no bare number
         frame.table.append(
             (
                 printable(c.name, LONGEST_TIP),

@@ -37,7 +37,7 @@ THEMES = {
         "light",
         input="#DCFCE7", parameter="#DBEAFE", interior="#F8FAFC", output="#FDE68A",
         operation="#E2E8F0", background="#FFFFFF", line="#94A3B8", ink="#0F172A", muted="#526076",
-        positive="#15803D", negative="#B91C1C", warning="#B45309",
+        positive="#166534", negative="#B91C1C", warning="#B45309",
         current="#DC2626", receiving="#EA580C",
     ),
     "dark": Theme(

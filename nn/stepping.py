@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograd_engine.files import write
 from autograd_engine.page import document, fragment, image
 from autograd_engine.themes import theme as theme_of
 from autograd_engine.wording import number, printable
@@ -57,14 +58,7 @@ class TrainingStepper:
 
     def save(self, path: str | Path) -> Path:
         """Write a page of HTML that needs nothing else; whole or not at all."""
-        path = Path(path)
-        unfinished = path.with_name(f"{path.name}.part")
-        page = document(self._repr_html_(), f"Training of {self._data['title']}")
-        try:
-            unfinished.write_text(page, encoding="utf-8")
-            return unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        return write(document(self._repr_html_(), f"Training of {self._data['title']}"), path)
 
     def __repr__(self) -> str:
         return f"TrainingStepper({self._data['title']}, epochs 0 to {self._data['epochs'][-1]})"

@@ -157,11 +157,11 @@ const KEYS = {
   " ": toggle,
 };
 root.addEventListener("keydown", (event) => {
+  event.stopPropagation();  // from a notebook, in which keys delete cells
   const tag = event.target.tagName;
   if (tag === "SELECT" || event.ctrlKey || event.altKey || event.metaKey) return;
   if (!KEYS[event.key] || (tag === "BUTTON" && event.key === " ")) return;
   event.preventDefault();
-  event.stopPropagation();
   KEYS[event.key]();
 });
 

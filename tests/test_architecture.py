@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "autograd_engine").glob("*.py"), *(ROOT / "nn").glob("*.py")])
 CYTHON = [p for p in sorted((ROOT / "autograd_engine").iterdir()) if p.suffix in (".pyx", ".pxi")]
 # What pictures of networks share with pictures of graphs; else nn stands on public names alone.
-SHARED = ("dot_text", "drawing", "page", "rendering", "themes", "wording")
+SHARED = ("dot_text", "drawing", "files", "page", "rendering", "themes", "wording")
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "modes": set(),
@@ -167,7 +167,6 @@ ARROWS: dict[str, set[str]] = {
         "rows",
         "structures",
     },
-    "storyboard": {"expansion", "graph", "kinds", "sequence", "wording"},
     "cards": {
         "arrows",
         "dot_text",
@@ -180,7 +179,6 @@ ARROWS: dict[str, set[str]] = {
         "wording",
     },
     "explaining": {"backend", "expansion", "formulas", "graph", "lesson", "prose", "routes"},
-    "grouped": {"folding", "graph", "storyboard", "wording"},
     "inlining": {
         "backend",
         "conversion",
@@ -217,8 +215,6 @@ ARROWS: dict[str, set[str]] = {
         "rendering",
         "wording",
     },
-    "scene": {"backend", "grouped", "layout", "sequence", "storyboard", "themes"},
-    "filming": {"scene", "storyboard"},
     "flowcharts": {
         "arrows",
         "cards",
@@ -242,7 +238,6 @@ ARROWS: dict[str, set[str]] = {
         "wording",
     },
     "stepping": {"backend", "expansion", "files", "page", "scene", "sequence"},
-    "animating": {"backend", "files", "filming", "scene", "storyboard"},
     "drawing": {
         "backend",
         "cards",
@@ -282,6 +277,11 @@ ARROWS: dict[str, set[str]] = {
         "templates",
         "work",
     },
+    "storyboard": {"cards", "expansion", "graph", "kinds", "sequence", "wording"},
+    "grouped": {"folding", "graph", "storyboard", "wording"},
+    "scene": {"backend", "grouped", "layout", "sequence", "storyboard", "themes"},
+    "filming": {"scene", "storyboard"},
+    "animating": {"backend", "files", "filming", "scene", "storyboard"},
 }
 
 

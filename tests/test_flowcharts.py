@@ -83,7 +83,7 @@ def test_signs_of_contributions_are_in_colours_and_dashes() -> None:
     first = next(style for numbers, style in styles.items() if "0" in numbers.split(","))
     assert first.startswith("stroke:#B91C1C,") and "stroke-dasharray" in first
     second = next(style for numbers, style in styles.items() if "1" in numbers.split(","))
-    assert second.startswith("stroke:#15803D,") and "stroke-dasharray" not in second
+    assert second.startswith("stroke:#166534,") and "stroke-dasharray" not in second
     numbers = sorted(int(n) for part in styles for n in part.split(","))
     assert numbers == list(range(8))
 
