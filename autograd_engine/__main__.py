@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from autograd_engine.animating import animate
 from autograd_engine.backend import Value
@@ -24,13 +26,11 @@ OUTPUTS = {"draw": "graph.svg", "explain": "-", "step": "steps.html"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 for bad input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if len(words) > 1 and re.match(r"-[^oh-]", words[1]):
-        words[1] = f"({words[1]})"  # an expression that begins with a minus, not an option
-    options = _parser().parse_intermixed_args(words)
+    # an expression that begins with a minus is no option
+    options = _parser().parse_intermixed_args([re.sub(r"^(-[^oh-].*)$", r"(\1)", x) for x in words])
     target = options.output or OUTPUTS[options.command]
     try:
-        if options.wrt is not None and options.command != "explain":
-            raise ExpressionError(f"--wrt {options.wrt}: this is for explain")
+        _check(options)
         leaves = {name: Value(x, label=name) for name, x in _values(options.values).items()}
         output = evaluate(options.expression, leaves)
         output.label = output.label or "output"
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"cannot write {target}: {error.strerror}")
     except (ExpressionError, RenderError, ImportError, ValueError) as error:
         return _fail(str(error))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may not know the signs of a tree
+        sys.stdout.reconfigure(errors="backslashreplace")
     if target == "-":
         print(done)
     else:
@@ -47,12 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse an option that the command would ignore."""
+    for name in {"theme", "direction"} if options.command == "explain" else {"wrt"}:
+        if getattr(options, name) is not None:
+            raise ExpressionError(
+                f"--{name} {getattr(options, name)}: {options.command} has no use for it"
+            )
+
+
 def _draw(
     output: Value, leaves: Mapping[str, Value], target: str, options: argparse.Namespace
 ) -> object:
     if target == "-":
         return text_tree(output)
-    return draw(output, target, theme=options.theme, direction=options.direction)
+    return draw(output, target, **_look(options))
 
 
 def _explain(
@@ -81,8 +92,12 @@ def _step(
     if target == "-":
         return "\n".join(map(str, steps(output)))
     if Path(target).suffix.lower() in (".html", ".htm"):
-        return stepper(output, theme=options.theme, direction=options.direction).save(target)
-    return animate(output, target, theme=options.theme, direction=options.direction)
+        return stepper(output, **_look(options)).save(target)
+    return animate(output, target, **_look(options))
+
+
+def _look(options: argparse.Namespace) -> dict[str, Any]:
+    return {"theme": options.theme or "light", "direction": options.direction or "LR"}
 
 
 _COMMANDS: dict[str, Callable[..., object]] = {"draw": _draw, "explain": _explain, "step": _step}
@@ -112,8 +127,8 @@ def _parser() -> argparse.ArgumentParser:
         "default), .txt, .md, .tex; step: .html (the default, steps.html), .svg, .gif, .mp4",
     )
     parser.add_argument("--wrt", metavar="NAME", help="explain: the paths to this one, too")
-    parser.add_argument("--theme", choices=list(THEMES), default="light")
-    parser.add_argument("--direction", choices=["LR", "TB"], default="LR")
+    parser.add_argument("--theme", choices=list(THEMES), help="light, unless told")
+    parser.add_argument("--direction", choices=["LR", "TB"], help="LR, unless told")
     return parser
 
 

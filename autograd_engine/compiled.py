@@ -238,14 +238,14 @@ class Compiled:
         """
         return self._specialization.frozen()
 
-    def draw(self, path: str | Path, **look: Any) -> Path:
-        """Write a picture of the program of the last call, as `autograd_engine.draw` does.
+    def draw(self, path: str | Path | None = None, **options: Any) -> Any:
+        """A picture of the program of the last call: `autograd_engine.draw` with its options.
 
         Without an `example`, one number for each of `program.inputs`, it shows no numbers.
         """
-        from autograd_engine.drawing import draw  # what only records needs no pictures
+        from autograd_engine.drawing import draw  # what only computes needs no pictures
 
-        return draw(self.program, path, **look)
+        return draw(self.program, path, **options)
 
     def source(self, language: str = "python") -> str:
         """The program of the last call as straight-line code that runs without this package.

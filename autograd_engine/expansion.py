@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from autograd_engine import primitives
@@ -40,12 +39,8 @@ def expanded(graph: Graph) -> Graph:
         place.append(len(nodes))
         nodes.append(replace(node, index=len(nodes), operands=operands))
         derivatives.append(own)
-    found = copy.copy(graph)
-    vars(found).pop("edges", None)
-    vars(found).pop("uses_of", None)
-    found.nodes, found._derivatives = tuple(nodes), tuple(derivatives)
-    found.outputs = tuple([place[i] for i in graph.outputs])
-    return found
+    outputs = [place[i] for i in graph.outputs]
+    return graph.replaced(nodes=nodes, derivatives=derivatives, outputs=outputs)
 
 
 def _products_of(node: Node) -> int:

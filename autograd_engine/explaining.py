@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,9 +187,8 @@ def _view(
             "computed from (an operation, such as p = p - 0.1, makes a new Value and leaves the "
             "old one as it is)"
         )
-    marked = copy.copy(graph)
-    marked.outputs = (place, *graph.outputs)  # so that it is found again after products came in
-    graph = expanded(marked)
+    # as an output it is found again after products came in
+    graph = expanded(graph.replaced(outputs=(place, *graph.outputs)))
     return graph, graph.outputs[0]
 
 

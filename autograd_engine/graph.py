@@ -5,14 +5,18 @@ Nothing here draws, and nothing else in the package looks inside a Value to show
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, NamedTuple
 
 from autograd_engine.backend import Value, topological_order
 from autograd_engine.labels import names_in
+from autograd_engine.modes import MODE, Mode, current_mode
 from autograd_engine.program import Program
 from autograd_engine.rows import Primitive
 
@@ -37,7 +41,7 @@ class Node:
     operands : tuple
         For each operand in order an int, the index of its node, or a float, a constant.
     outdated : bool
-        Operands' data was set since the forward pass, so `data` no longer follows from it.
+        Its data, or that of an operand, was set since the forward pass: `data` does not follow.
     primitive : Primitive or None
         The row that made it; None for a leaf.
     """
@@ -81,8 +85,8 @@ class Graph:
     output : Value or sequence of Value
         Of several, adjoints are those of their sum.
     gradient : float or None
-        Where adjoints start. None: at the gradient that the output holds when a backward pass has
-        come through it, so that they are what that pass gave; else at 1.
+        Where adjoints start. None: where a backward pass has come through an output, each output's
+        is the gradient that it holds, so that all are what that pass gave; else 1.
     names : mapping of str to Value, list, tuple or dict
         Labels for Values without one, such as `locals()`: `x`, `w[0]`, `p['bias']`.
 
@@ -121,7 +125,7 @@ class Graph:
     ) -> None:
         roots, order = _walk(output)
         index = {id(v): i for i, v in enumerate(order)}
-        labels = names_in(names) if names else {}
+        labels = {} if names is None else names_in(names)
         self.outputs = tuple(dict.fromkeys(index[id(v)] for v in roots))
         self.numbers = True
         self._derivatives = tuple([v._derivatives for v in order])
@@ -155,10 +159,14 @@ class Graph:
             When the subject has no graph, or needs an example; the message says which.
         """
         if isinstance(subject, Graph):
+            if example is not None or names is not None:
+                raise TypeError("a Graph has its numbers and names: pass these to make it instead")
             return subject
         program = getattr(subject, "program", subject)
         if isinstance(program, Program):
-            graph = cls(program(*_inputs(program, example)), names=names)
+            with _plain_mode():
+                outputs = program(*_inputs(program, example))
+            graph = cls(outputs, names=names)
             graph.numbers = example is not None
             return graph
         if isinstance(subject, Value | list | tuple):
@@ -166,7 +174,9 @@ class Graph:
                 raise TypeError("an example belongs to a model, a function or a program")
             return cls(subject, names=names)
         if callable(subject):
-            return cls(_called(subject, example), names=names)
+            with _plain_mode():
+                outputs = _called(subject, example)
+            return cls(outputs, names=names)
         return cls(subject)  # which raises
 
     @property
@@ -205,6 +215,32 @@ class Graph:
             found[edge.source].append(edge)
         return tuple(map(tuple, found))
 
+    @cached_property
+    def _output_set(self) -> frozenset[int]:
+        return frozenset(self.outputs)
+
+    def is_output(self, node: Node) -> bool:
+        """Whether the view was made from this node."""
+        return node.index in self._output_set
+
+    def replaced(
+        self,
+        *,
+        nodes: Sequence[Node] | None = None,
+        derivatives: Sequence[Sequence[float]] | None = None,
+        outputs: Sequence[int] | None = None,
+    ) -> Graph:
+        """A view with other parts.
+
+        `derivatives` has for each node those by its operands that are nodes, in their order.
+        """
+        found = Graph.__new__(Graph)
+        found.numbers = self.numbers
+        found.nodes = self.nodes if nodes is None else tuple(nodes)
+        found.outputs = self.outputs if outputs is None else tuple(outputs)
+        found._derivatives = self._derivatives if derivatives is None else tuple(derivatives)
+        return found
+
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} values, {len(self.edges)} edges>"
 
@@ -232,12 +268,16 @@ def _adjoints(
 ) -> list[float]:
     """d output / d node of all nodes, added up in the order in which `backward` does."""
     adjoints = [0.0] * len(order)
-    for root in roots:
-        adjoints[index[id(root)]] += (root.grad or 1.0) if gradient is None else gradient
+    held: dict[int, float] = {}
+    if gradient is None and any(root.grad != 0.0 for root in roots):
+        held = {index[id(root)]: root.grad for root in roots}
+    else:
+        for root in roots:
+            adjoints[index[id(root)]] += 1.0 if gradient is None else gradient
     for i in range(len(order) - 1, -1, -1):
-        value, adjoint = order[i], adjoints[i]
+        value, adjoints[i] = order[i], held.get(i, adjoints[i])
         for operand, derivative in zip(value._prev, value._derivatives, strict=True):
-            adjoints[index[id(operand)]] += derivative * adjoint
+            adjoints[index[id(operand)]] += derivative * adjoints[i]
     return adjoints
 
 
@@ -267,9 +307,19 @@ def _is_outdated(value: Value) -> bool:
     return again != value.data and not (math.isnan(again) and math.isnan(value.data))
 
 
+@contextmanager
+def _plain_mode() -> Iterator[None]:
+    """Graphs are recorded, and placeholders may be nan, whatever holds around."""
+    token = MODE.set(Mode(info=current_mode().info))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
 def _inputs(program: Program, example: Sequence[float] | None) -> list[Value]:
     """A program's inputs as Values with their names."""
-    numbers = [math.nan] * len(program.inputs) if example is None else list(example)
+    numbers = [math.nan] * len(program.inputs) if example is None else _listed(example)
     if len(numbers) != len(program.inputs):
         raise TypeError(
             f"the program has {len(program.inputs)} inputs ({', '.join(program.inputs[:8])}"
@@ -280,9 +330,31 @@ def _inputs(program: Program, example: Sequence[float] | None) -> list[Value]:
 
 def _called(function: Callable[[list[Value]], Any], example: Sequence[float] | None) -> Any:
     """What a model or function makes of an example."""
+    name = getattr(function, "__name__", type(function).__name__)
     if example is None:
         raise TypeError(
-            f"{type(function).__name__} has a graph only when it is called: pass "
+            f"{name} has a graph only when it is called: pass "
             "example=[...], its inputs, or what it returned"
         )
-    return function([Value(x, label=f"x{i}") for i, x in enumerate(example)])
+    values = [Value(x, label=f"x{i}") for i, x in enumerate(_listed(example))]
+    try:
+        inspect.signature(function).bind(values)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} is called with one argument, the list of inputs, and {error}; "
+            f"pass what it returned, or lambda xs: {name}(*xs)"
+        ) from None
+    except ValueError:  # a builtin without a signature
+        pass
+    outputs = function(values)
+    if isinstance(outputs, Real):
+        raise TypeError(f"{name} returned the plain number {outputs!r}, which has no graph")
+    return outputs
+
+
+def _listed(example: Sequence[float]) -> list[float]:
+    if not hasattr(example, "__len__") or isinstance(example, str):
+        raise TypeError(
+            f"example must be a list of numbers, one for each input; got {example!r:.60}"
+        )
+    return list(example)

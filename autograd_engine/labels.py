@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autograd_engine.backend import Value
+from autograd_engine.conversion import is_array, kind
 
 __all__ = ["names_in"]
 
@@ -50,6 +51,17 @@ def _parts(x: Any) -> Iterable[tuple[Any, Any]]:
     """What a container holds that may have a name: datasets are long lists of numbers."""
     if isinstance(x, dict):
         pairs: Iterable[tuple[Any, Any]] = x.items()
+    elif _is_array_of_objects(x):
+        pairs = enumerate(x) if x.ndim else ()
     else:
         pairs = enumerate(x) if isinstance(x, list | tuple) else ()
-    return [(key, part) for key, part in pairs if isinstance(part, Value | dict | list | tuple)]
+    return [(key, part) for key, part in pairs if _may_have_names(part)]
+
+
+def _may_have_names(x: Any) -> bool:
+    return isinstance(x, Value | dict | list | tuple) or _is_array_of_objects(x)
+
+
+def _is_array_of_objects(x: Any) -> bool:
+    """Such as `A @ values`."""
+    return is_array(x) and kind(x) == "O"

@@ -353,6 +353,8 @@ def test_draw_makes_the_format_of_the_ending(name: str, start: bytes) -> None:
         ("größe", "größe=1"),
         ("2 + 3",),
         (f"sum([{','.join(['x*2'] * 600)}])", "x=1"),  # 602 values: folded
+        ("--theme", "dark", "-x*2", "x=1"),
+        ("-o", "a.svg", "-x*2", "x=-1"),
     ],
 )
 def test_draw_accepts(arguments: tuple[str, ...]) -> None:
@@ -402,6 +404,13 @@ def test_draw_writes_a_tree_to_standard_output() -> None:
     assert names(".") == []
 
 
+def test_standard_output_without_the_signs_of_a_tree_gets_their_codes() -> None:
+    text = succeed(
+        "autograd_engine", "draw", "x*2", "x=1", "-o", "-", PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    )
+    assert r"\u2514\u2500\u2500 x = 1.0000" in text
+
+
 @pytest.mark.parametrize("ending", ["svg", "png", "dot", "mmd", "md", "json", "txt"])
 def test_draw_takes_the_format_from_the_ending(ending: str) -> None:
     output = succeed("autograd_engine", "draw", "x*w", "x=2", "w=3", "-o", f"a.{ending}")
@@ -444,7 +453,8 @@ def test_step_writes_a_page_or_a_film_or_prints() -> None:
         (("step", "x", "x=1", "-o", "a.pdf"), "does not end in"),
         (("step", "x", "x=1", "-o", "nowhere/a.html"), "nowhere/a.html"),
         (("step", "x", "x=1", "--theme", "pink"), "invalid choice"),
-        (("draw", "x", "x=1", "--wrt", "x"), "--wrt"),
+        (("draw", "x", "x=1", "--wrt", "x"), "--wrt x: draw has no use for it"),
+        (("explain", "x", "x=1", "--theme", "dark"), "--theme dark: explain has no use for it"),
     ],
 )
 def test_explain_and_step_refuse_in_one_line_and_write_nothing(
