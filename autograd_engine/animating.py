@@ -21,7 +21,7 @@ __all__ = ["animate"]
 
 FORMATS = (".svg", ".gif", ".mp4")
 MAX_STEPS = 80  # in a film, which cannot be leafed through; above, cards stand for more
-HOLD = 2  # how many steps long the last picture stays
+HOLD = 2  # how many steps longer the last picture stays
 LETTER = 6.1  # the width of one in the headline, at most on average
 _PHASES = {"forward": "forward", "start": "start of the backward pass", "backward": "backward"}
 
@@ -42,8 +42,7 @@ def animate(
     value : Value
         The output.
     path : str or Path
-        Ends in .svg (needs nothing), .gif (matplotlib) or .mp4 (matplotlib, and ffmpeg or the
-        package imageio-ffmpeg).
+        Ends in .svg (needs nothing), .gif (matplotlib) or .mp4 (matplotlib and imageio-ffmpeg).
     names, theme, direction
         As for `stepper`.
     seconds : float
@@ -74,7 +73,9 @@ def animate(
     from autograd_engine.filming import film  # matplotlib
 
     captions = [caption(frame, scene) for frame in (None, *scene.storyboard.frames)]
-    return write(film(scene, seconds, path.suffix.lower(), captions), path)
+    return write(
+        film(scene, path.suffix.lower(), seconds=seconds, hold=HOLD, captions=captions), path
+    )
 
 
 def caption(frame: Frame | None, scene: Scene) -> list[str]:
@@ -154,7 +155,8 @@ def _hidden(last: bool) -> str:
 
 def _marks(scene: Scene, frame: Frame) -> str:
     """The cards and arrows at work, drawn over the picture, with the arithmetic."""
-    parts = [f'<g class="on">{scene.arrow(link)}</g>' for link in frame.links]
+    way = "on back" if frame.phase == "backward" else "on"
+    parts = [f'<g class="{way}">{scene.arrow(link)}</g>' for link in frame.links]
     for cards, kind in ((frame.receiving, "take"), (frame.giving, "give")):
         parts += [f'<g class="{kind}">{scene.outline(card)}</g>' for card in cards]
     for x, y, text in scene.arithmetic(frame):

@@ -28,12 +28,12 @@ NO_BACKWARD = "no backward yet"
 
 
 class Pen(NamedTuple):
-    """How an arrow is drawn; `text` is the colour of the number on it."""
+    """How an arrow is drawn: `text` is the colour of the number on it, `dash` a word of DOT's."""
 
     color: str
     text: str
     width: float
-    dashed: bool = False
+    dash: str = ""
 
 
 class Pens:
@@ -53,9 +53,9 @@ class Pens:
         if contribution == 0.0:
             return Pen(colors.line, colors.muted, OF_ZERO)
         if contribution != contribution:
-            return Pen(colors.warning, colors.warning, WIDEST)
+            return Pen(colors.warning, colors.warning, WIDEST, "dotted")
         color = colors.positive if contribution > 0.0 else colors.negative
-        return Pen(color, color, self._width(contribution), contribution < 0.0)
+        return Pen(color, color, self._width(contribution), "dashed" if contribution < 0.0 else "")
 
     def _width(self, contribution: float) -> float:
         size = min(abs(contribution), self._largest)
@@ -100,7 +100,10 @@ def notes_of(graph: Graph, look: Look, labelled: bool = True) -> Iterator[str]:
     if meaning:
         yield f"on an arrow: {meaning}" if labelled else "numbers: in the tooltips of the arrows"
     if graph.edges and _is_coloured(graph, look):
-        yield "arrow: solid adds to the gradient, dashed takes from it, wider is more"
+        unknown = any(edge.contribution != edge.contribution for edge in graph.edges)
+        yield "arrow: solid adds to the gradient, dashed takes from it, wider is more" + (
+            ", dotted is nan" if unknown else ""
+        )
 
 
 def waiting(graph: Graph, look: Look) -> Iterator[str]:

@@ -2,146 +2,185 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autograd_engine.arrows import Pen, Pens, edge_text, edge_words, notes_of
+from autograd_engine.contents import applied, constants_of, frames_of, rows_of
 from autograd_engine.dot_text import Row, card, on_arrow, plain, record, tooltip_of
-from autograd_engine.folding import Scope, neurons_of
-from autograd_engine.graph import Graph, Node
-from autograd_engine.kinds import kind_of
+from autograd_engine.folding import Scope
+from autograd_engine.formulas import names_of
+from autograd_engine.graph import Edge, Graph, Node
+from autograd_engine.kinds import BORDERS, kind_of, legend_of
 from autograd_engine.looks import Look
-from autograd_engine.themes import Theme
-from autograd_engine.wording import number, signed
+from autograd_engine.wording import number
 
 if TYPE_CHECKING:
     from autograd_engine.rendering import Picture
 
-__all__ = [
-    "OUTDATED",
-    "applied",
-    "constants_of",
-    "draw_cards",
-    "frames_of",
-    "gradient_row",
-    "rows_of",
-]
+__all__ = ["box_of", "draw_cards", "far_edges"]
 
-MAX_DETOURS = 600  # with longer arrows than this in all, numbers on them take the layout too long
-MAX_CURVES = 5000  # with longer ones even curves do
-MAX_CLUSTERS = 80  # more frames than this take the layout long, too
-
-NOT_YET = "not yet"
-OUTDATED = "data changed since forward"
+MAX_DETOURS = 500  # cards that arrows may pass by, in all: more take the layout seconds
+KEPT_DETOURS = 100  # where there are more, so many remain: one passes by the next without effort
+MAX_LABELS = 250  # arrows with numbers on them, where some values are used from far away
 
 
 def draw_cards(graph: Graph, look: Look, picture: Picture) -> None:
     """Put every node and edge of a graph into a picture."""
-    pens = Pens(graph, look)
-    length = detours(graph)
-    labelled = length <= MAX_DETOURS
-    picture.attr(
-        label=_caption(graph, look, labelled),
-        **_effort(length),
-    )
-    frames = _Frames(graph, look, picture)
-    for node in graph.nodes:
-        frame = frames.around(node)
-        _draw_value(node, graph, look, frame)
-        if not node.is_leaf:
-            _draw_operation(node, look.colors, frame)
-    frames.close()
-    for node in graph.nodes:
-        _draw_edges(node, graph, look, picture, pens, labelled)
+    _Drawing(graph, look, picture).draw()
 
 
-def _draw_value(node: Node, graph: Graph, look: Look, frame: Picture) -> None:
-    colors = look.colors
-    fill = getattr(colors, kind_of(node, graph))
-    rows = rows_of(node, graph, look)
-    name, tooltip = f"v{node.index}", _tooltip(node, graph)
-    if not rows and not node.label:  # nothing is known but where it stands
-        frame.node(name, "", shape="point", width="0.08", color=colors.line, tooltip=tooltip)
-    elif look.style == "records":
-        texts = [f"{row.name} {row.text}".strip() for row in rows]
+def far_edges(graph: Graph) -> set[Edge]:
+    """The edges that reach farthest, where arrows pass by too many cards; else none.
+
+    Nodes count as placed as late as can be, just before their first use, which is about where
+    Graphviz puts them. Measured with the embedded Graphviz: a chain of 250 values that all use one
+    took a minute with all arrows and numbers on them, 2.4 s with the arrows alone.
+    """
+    places = [0] * len(graph.nodes)  # counted from the end
+    for edge in reversed(graph.edges):
+        places[edge.source] = max(places[edge.source], places[edge.target] + 1)
+    lengths = [places[edge.source] - places[edge.target] - 1 for edge in graph.edges]
+    if sum(lengths) <= MAX_DETOURS:
+        return set()
+    nearest_first = sorted(range(len(lengths)), key=lengths.__getitem__)
+    passed = itertools.accumulate(lengths[i] for i in nearest_first)
+    return {graph.edges[i] for i, n in zip(nearest_first, passed, strict=True) if n > KEPT_DETOURS}
+
+
+class _Drawing:
+    """The picture of one graph.
+
+    What is used from far away stands there again as a small grey name, instead of a long arrow.
+    """
+
+    def __init__(self, graph: Graph, look: Look, picture: Picture) -> None:
+        self._graph, self._look, self._colors, self._picture = graph, look, look.colors, picture
+        self._pens = Pens(graph, look)
+        self._far = far_edges(graph)
+        self._labelled = not self._far or len(graph.edges) <= MAX_LABELS
+        # then all have names, for names of some are formulas of others'
+        self._names = names_of(graph) if self._far else None
+
+    def draw(self) -> None:
+        """All of it."""
+        self._picture.attr(label="\n".join(f"    {note}    " for note in self._notes()))
+        if self._far:
+            self._picture.attr(nslimit="0.2", mclimit="0.1")
+        frames = _Frames(self._graph, self._look, self._picture)
+        for node in self._graph.nodes:
+            frame = frames.around(node)
+            self._value(node, frame)
+            if not node.is_leaf:
+                self._operation(node, frame)
+                self._references(node, frame)
+        frames.close()
+        for node in self._graph.nodes:
+            if not node.is_leaf:
+                self._edges(node)
+
+    def _notes(self) -> list[str]:
+        kinds = {kind_of(node, self._graph) for node in self._graph.nodes}
+        notes = [*notes_of(self._graph, self._look, self._labelled), legend_of(kinds)]
+        if self._far:
+            notes.append("small grey name: a value whose card is elsewhere")
+        return [note for note in notes if note]
+
+    def _value(self, node: Node, frame: Picture) -> None:
+        rows = rows_of(node, self._graph, self._look)
+        title = self._names[node.index].text if self._names else node.label
+        name, tooltip = f"v{node.index}", _tooltip(node, self._graph)
+        if not rows and not title:  # nothing is known but where it stands
+            color = self._colors.line
+            frame.node(name, "", shape="point", width="0.08", color=color, tooltip=tooltip)
+            return
+        kind = kind_of(node, self._graph)
+        frame.node(name, tooltip=tooltip, **box_of(kind, title, rows, self._look))
+
+    def _operation(self, node: Node, frame: Picture) -> None:
+        """The circle, with a lone constant inside (`* 3`), more of them as small grey notes."""
+        inside, colors = len(node.operands) <= 2, self._colors
         frame.node(
-            name,
-            record([*([node.label] if node.label else []), *texts], look.direction),
-            shape="record",
-            style="filled",
-            fillcolor=fill,
+            f"o{node.index}",
+            plain(applied(node) if inside else node.symbol),
+            shape="circle" if len(node.symbol) == 1 and not constants_of(node) else "box",
+            style="filled,rounded",
+            fillcolor=colors.operation,
             color=colors.line,
             fontcolor=colors.ink,
-            tooltip=tooltip,
+            margin="0.08,0.04",
+            width="0.35",
+            height="0.35",
+            tooltip=tooltip_of(f"operation {applied(node)}"),
         )
-    else:
-        frame.node(name, card(node.label, rows, fill, colors), shape="plain", tooltip=tooltip)
+        for position, x in [] if inside else constants_of(node):
+            name = f"c{node.index}_{position}"
+            frame.node(name, number(x), shape="plaintext", fontcolor=colors.muted, height="0.2")
+
+    def _references(self, node: Node, frame: Picture) -> None:
+        for edge in self._graph.edges_into(node):
+            if self._names and edge in self._far:
+                frame.node(
+                    _reference(edge),
+                    plain(self._names[edge.source].text),
+                    shape="box",
+                    style="rounded,dotted",
+                    color=self._colors.line,
+                    fontcolor=self._colors.muted,
+                    fontsize="10",
+                    margin="0.06,0.02",
+                    width="0.2",
+                    height="0.2",
+                    tooltip=_tooltip(self._graph.nodes[edge.source], self._graph),
+                )
+
+    def _edges(self, node: Node) -> None:
+        graph, picture, target = self._graph, self._picture, f"o{node.index}"
+        for edge in graph.edges_into(node):
+            attributes = _pen(self._pens.of(edge.contribution))
+            text = edge_text(edge, graph, self._look)
+            if text and self._labelled:
+                attributes["label"] = on_arrow(text)
+            source = _reference(edge) if edge in self._far else f"v{edge.source}"
+            tooltip = edge_words(edge, graph) if graph.numbers else ""
+            picture.edge(source, target, tooltip=tooltip, **attributes)
+        if len(node.operands) > 2:
+            for position, _ in constants_of(node):
+                picture.edge(f"c{node.index}_{position}", target, style="dotted", arrowsize="0.6")
+        picture.edge(target, f"v{node.index}", **_pen(self._pens.of(node.adjoint)))
 
 
-def rows_of(node: Node, graph: Graph, look: Look) -> list[Row]:
-    """What a card says of a node, besides its name."""
-    rows, colors = list[Row](), look.colors
-    if look.values and graph.numbers:
-        rows.append(Row("data", number(node.data), colors.ink))
-    if look.gradients and graph.numbers and graph.differentiated:
-        rows.append(gradient_row(node, colors))
-    elif look.gradients and graph.numbers:
-        rows.append(Row("grad", NOT_YET, colors.muted))
-    if node.outdated and graph.numbers:
-        rows.append(Row("", OUTDATED, colors.warning))
-    return rows
+def box_of(
+    kind: str, title: str, rows: Sequence[Row], look: Look, note: str = ""
+) -> dict[str, str]:
+    """DOT's attributes of a box in the look's style, whose colour and border say the kind."""
+    colors, border = look.colors, BORDERS[kind]
+    fill = getattr(colors, kind)
+    if look.style == "cards":
+        label = card(title, rows, fill, colors, note, width=border.width, dashed=border.dashed)
+        return {"label": label, "shape": "plain"}
+    texts = [f"{row.name} {row.text}".strip() for row in rows]
+    return {
+        "label": record([*([title] if title else []), *texts], look.direction),
+        "shape": "record",
+        "style": "filled,dashed" if border.dashed else "filled",
+        "penwidth": f"{border.width:g}",
+        "fillcolor": fill,
+        "color": colors.line,
+        "fontcolor": colors.ink,
+    }
 
 
-def gradient_row(node: Node, colors: Theme) -> Row:
-    """A gradient with its sign, and the colour that says the same."""
-    color = colors.positive if node.grad > 0.0 else colors.negative
-    return Row("grad", signed(node.grad), color if node.grad else colors.muted)
-
-
-def _draw_operation(node: Node, colors: Theme, frame: Picture) -> None:
-    """The circle, with a lone constant written inside (`* 3`), more of them as small grey notes."""
-    inside = len(node.operands) <= 2
-    frame.node(
-        f"o{node.index}",
-        plain(applied(node) if inside else node.symbol),
-        shape="circle" if len(node.symbol) == 1 and not constants_of(node) else "box",
-        style="filled,rounded",
-        fillcolor=colors.operation,
-        color=colors.line,
-        fontcolor=colors.ink,
-        margin="0.08,0.04",
-        width="0.35",
-        height="0.35",
-        tooltip=tooltip_of(f"operation {applied(node)}"),
-    )
-    for position, constant in [] if inside else constants_of(node):
-        name = f"c{node.index}_{position}"
-        frame.node(name, number(constant), shape="plaintext", fontcolor=colors.muted, height="0.2")
-
-
-def _draw_edges(
-    node: Node, graph: Graph, look: Look, picture: Picture, pens: Pens, labelled: bool
-) -> None:
-    if node.is_leaf:
-        return
-    target = f"o{node.index}"
-    for edge in graph.edges_into(node):
-        attributes = _pen(pens.of(edge.contribution))
-        text = edge_text(edge, graph, look)
-        if text and labelled:
-            attributes["label"] = on_arrow(text)
-        tooltip = edge_words(edge, graph) if graph.numbers else ""
-        picture.edge(f"v{edge.source}", target, tooltip=tooltip, **attributes)
-    if len(node.operands) > 2:
-        for position, _ in constants_of(node):
-            picture.edge(f"c{node.index}_{position}", target, style="dotted", arrowsize="0.6")
-    picture.edge(target, f"v{node.index}", **_pen(pens.of(node.adjoint)))
+def _reference(edge: Edge) -> str:
+    return f"r{edge.target}_{edge.position}"
 
 
 def _pen(pen: Pen | None) -> dict[str, str]:
     if pen is None:
         return {}
     attributes = {"color": pen.color, "fontcolor": pen.text, "penwidth": f"{pen.width:.2f}"}
-    return {**attributes, "style": "dashed"} if pen.dashed else attributes
+    return {**attributes, "style": pen.dash} if pen.dash else attributes
 
 
 def _tooltip(node: Node, graph: Graph) -> str:
@@ -149,62 +188,6 @@ def _tooltip(node: Node, graph: Graph) -> str:
     made = f" = {applied(node)}" if node.symbol else ""
     text = f"{kind_of(node, graph)} {place}{made}"
     return tooltip_of(f"{text}: data={node.data!r}, grad={node.grad!r}" if graph.numbers else text)
-
-
-def applied(node: Node) -> str:
-    """`* 3` for `v * 3`, `3 -` for `3 - v`, the bare symbol where all operands are Values."""
-    for position, constant in constants_of(node):
-        text = f"{constant:g}"
-        return f"{node.symbol} {text}" if position else f"{text} {node.symbol}"
-    return node.symbol
-
-
-def constants_of(node: Node) -> list[tuple[int, float]]:
-    """A node's operands that are plain numbers, with their positions."""
-    return [(i, x) for i, x in enumerate(node.operands) if x.__class__ is float]
-
-
-# --- the whole ---------------------------------------------------------------
-
-
-def _caption(graph: Graph, look: Look, labelled: bool) -> str:
-    return "\n".join(f"    {note}    " for note in notes_of(graph, look, labelled))
-
-
-def detours(graph: Graph) -> int:
-    """How far arrows reach beyond the nearest use of their source, added up.
-
-    Nodes count as placed as late as can be, just before their first use, which is about where
-    Graphviz puts them.
-    """
-    places = [0] * len(graph.nodes)  # counted from the end
-    for edge in reversed(graph.edges):
-        places[edge.source] = max(places[edge.source], places[edge.target] + 1)
-    return sum(places[edge.source] - places[edge.target] - 1 for edge in graph.edges)
-
-
-def _effort(length: int) -> dict[str, str]:
-    """Graph attributes that bound how long Graphviz improves a picture with such detours.
-
-    Measured: 90 uses of one Value in a chain took 53 s with numbers on the arrows, 12 s without,
-    0.2 s with nslimit. 190 products of 20 Values, added up one by one, took over 120 s; with
-    straight lines and fewer rounds against crossings 1 s.
-    """
-    if length <= MAX_DETOURS:
-        return {}
-    if length <= MAX_CURVES:
-        return {"nslimit": "2"}
-    return {"nslimit": "0.2", "mclimit": "0.1", "splines": "line"}
-
-
-# --- frames ---------------------------------------------------------------
-
-
-def frames_of(graph: Graph, look: Look) -> list[Scope]:
-    """Of each node the names of the frames around it, outermost first."""
-    scopes = neurons_of(graph)
-    paths = {scope[:n] for scope in scopes for n in range(1, len(scope) + 1)}
-    return scopes if look.clusters and len(paths) <= MAX_CLUSTERS else [()] * len(scopes)
 
 
 class _Frames:

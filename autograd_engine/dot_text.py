@@ -23,8 +23,20 @@ class Row(NamedTuple):
     color: str
 
 
-def card(title: str, rows: Sequence[Row], fill: str, colors: Theme, note: str = "") -> str:
-    """An HTML-like label: a rounded table with a title, a note below it, and rows."""
+def card(
+    title: str,
+    rows: Sequence[Row],
+    fill: str,
+    colors: Theme,
+    note: str = "",
+    *,
+    width: float = 1.0,
+    dashed: bool = False,
+) -> str:
+    """An HTML-like label: a rounded table with a title, a note below it, and rows.
+
+    `width` and `dashed` are its border's.
+    """
     lines = []
     if title:
         bold = " " * (min(len(title), LONGEST_LABEL) // 5)  # wider than engines think
@@ -40,7 +52,8 @@ def card(title: str, rows: Sequence[Row], fill: str, colors: Theme, note: str = 
         else:
             lines.append(_line(f"{_pad(text)}{_cell(text)}{_pad(text)}", color))
     return (
-        f'<<TABLE STYLE="ROUNDED" BGCOLOR="{fill}" COLOR="{colors.line}" BORDER="1" '
+        f'<<TABLE STYLE="ROUNDED{",DASHED" * dashed}" BGCOLOR="{fill}" COLOR="{colors.line}" '
+        f'BORDER="{width:g}" '
         f'CELLBORDER="0" CELLSPACING="0" CELLPADDING="4">{"".join(lines)}</TABLE>>'
     )
 

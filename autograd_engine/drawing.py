@@ -7,7 +7,6 @@ the business of one module for each form: `cards`, `folded_cards`, `flowcharts`,
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from autograd_engine import files
 from autograd_engine.backend import Value
 from autograd_engine.errors import RenderError
 from autograd_engine.expansion import expanded
-from autograd_engine.flowcharts import MOST_ARROWS, arrows_of, flowchart
+from autograd_engine.flowcharts import MOST_ARROWS, MOST_CHARACTERS, arrows_of, flowchart
 from autograd_engine.folding import automatic, fold, fold_within
 from autograd_engine.graph import Graph
 from autograd_engine.interchange import json_text
@@ -86,6 +85,10 @@ def draw(
         values, gradients, derivatives, contributions, clusters: True or False; fold="layer",
         "neuron", "scope" or "depth"; max_nodes=500, above which the picture is folded by itself,
         and says so; None draws them all. `looks.Look` says more.
+
+        Each format takes from these what it can show, so the same options go with all of them.
+        Text has no style, theme, direction or clusters. JSON is no picture but data: it holds all
+        values, never folded, whatever the options.
 
     Returns
     -------
@@ -157,8 +160,8 @@ def mermaid(
 ) -> str:
     """The picture as a Mermaid flowchart, a text that GitHub and others show as a picture.
 
-    Parameters are those of `draw`. GitHub shows no chart of more than 500 arrows: above it the
-    chart is folded as it is above `max_nodes`.
+    Parameters are those of `draw`. GitHub shows no chart of more than 500 arrows or 50,000
+    characters: above them the chart is folded as it is above `max_nodes`.
 
     >>> x = Value(2.0, label="x")
     >>> print(mermaid(x * 3).splitlines()[0])
@@ -214,7 +217,7 @@ def write(content: Picture | bytes | str, path: str | os.PathLike[str]) -> Path:
 def mimebundle(value: Value, **_: Any) -> dict[str, Any]:
     """What a notebook shows for a Value: SVG, PNG for places that strip SVG, and text.
 
-    Never raises: where no picture can be made, the text says why.
+    Where no engine can make a picture, the text says why.
     """
     try:
         return {**draw_dot(value)._repr_mimebundle_(), "text/plain": repr(value)}
@@ -236,9 +239,7 @@ def _graph(subject: Any, example: Sequence[float] | None, names: Names | None) -
 
 def _after_backward(graph: Graph) -> Graph:
     """The view as a backward pass would make it: nobody else has the outputs to call one on."""
-    found = copy.copy(graph)
-    found.nodes = tuple([replace(node, grad=node.adjoint) for node in graph.nodes])
-    return found
+    return graph.replaced(nodes=[replace(node, grad=node.adjoint) for node in graph.nodes])
 
 
 def _expanded(graph: Graph, look: Look) -> Graph:
@@ -278,17 +279,24 @@ def _picture(graph: Graph, look: Look, format: str = "svg") -> Picture:
 
 
 def _mermaid(graph: Graph, look: Look) -> str:
-    folded = fold_within(graph, look.fold, look.max_nodes)
-    shown = _expanded(graph, look) if folded is None else graph
-    if folded is None and look.max_nodes is not None and arrows_of(shown) > MOST_ARROWS:
-        why = f"above {MOST_ARROWS} arrows, Mermaid's limit; max_nodes=None draws them all"
-        folded = fold(graph, automatic(graph), reason=why)
-    return flowchart(shown if folded is None else folded, look)
+    folded = fold_within(graph, look.fold, look.max_nodes, MOST_ARROWS)
+    if folded is not None:
+        return flowchart(folded, look)
+    why = ""
+    for shown in dict.fromkeys([_expanded(graph, look), graph]):
+        chart, arrows = flowchart(shown, look), arrows_of(shown)
+        if look.max_nodes is None or (arrows <= MOST_ARROWS and len(chart) <= MOST_CHARACTERS):
+            return chart
+        what = (
+            f"{MOST_ARROWS} arrows" if arrows > MOST_ARROWS else f"{MOST_CHARACTERS:,} characters"
+        )
+        why = f"above {what}, Mermaid's limit; max_nodes=None draws them all"
+    return flowchart(fold(graph, automatic(graph), reason=why), look)
 
 
 def _tree(graph: Graph, look: Look) -> str:
     folded = None if look.fold is None else fold_within(graph, look.fold, look.max_nodes)
-    return outline(folded or graph, look)
+    return outline(folded or _expanded(graph, look), look)
 
 
 # --- how it is written ---------------------------------------------------------------

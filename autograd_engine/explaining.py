@@ -10,11 +10,11 @@ from autograd_engine.backend import Value, topological_order
 from autograd_engine.expansion import expanded
 from autograd_engine.formulas import operation_of
 from autograd_engine.graph import Graph, Node
-from autograd_engine.lesson import Subject, lesson
+from autograd_engine.lesson import MOST_USES, Subject, lesson
 from autograd_engine.prose import Block, as_latex, as_markdown, as_text
 from autograd_engine.routes import Route
 
-__all__ = ["Contribution", "Explanation", "Path", "Step", "explain"]
+__all__ = ["BackwardStep", "Contribution", "Explanation", "GradientPath", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Contribution:
     user : str
         The node that uses it.
     formula : str
-        Of the local derivative d user / d node; "" where there is none.
+        Of the local derivative d user / d node; "" where there is none, and from the seventh use
+        of one node on.
     derivative, adjoint, product : float
         Its number, the adjoint of the user, and what they give.
     """
@@ -39,7 +40,7 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BackwardStep:
     """One node going backward: its adjoint is the sum of the contributions, 1 for the output."""
 
     name: str
@@ -50,7 +51,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class GradientPath:
     """From the output to a node: the names on the way, the local derivatives, their product."""
 
     names: tuple[str, ...]
@@ -68,9 +69,9 @@ class Explanation:
         The name of the explained number, and the number.
     wrt, gradient
         The name of the node by which it is differentiated, and d output / d wrt; None without one.
-    steps : tuple of Step
+    steps : tuple of BackwardStep
         The backward steps that are shown, from the output on.
-    paths : tuple of Path
+    paths : tuple of GradientPath
         Those that are shown, heaviest first.
     path_count : int
         Of all paths from the output to `wrt`; 0 without one.
@@ -84,8 +85,8 @@ class Explanation:
     value: float
     wrt: str | None
     gradient: float | None
-    steps: tuple[Step, ...]
-    paths: tuple[Path, ...]
+    steps: tuple[BackwardStep, ...]
+    paths: tuple[GradientPath, ...]
     path_count: int
     remaining: float
     notes: tuple[str, ...]
@@ -192,24 +193,24 @@ def _view(
     return graph, graph.outputs[0]
 
 
-def _step(subject: Subject, node: Node) -> Step:
+def _step(subject: Subject, node: Node) -> BackwardStep:
     contributions = [
         Contribution(
             subject.names[edge.target].text,
-            subject.slopes.formula(edge).text,
+            subject.slopes.formula(edge).text if i < MOST_USES else "",
             edge.derivative,
             subject.graph.nodes[edge.target].adjoint,
             edge.contribution,
         )
-        for edge in subject.uses[node.index]
+        for i, edge in enumerate(subject.uses[node.index])
     ]
     name, operation = subject.names[node.index], operation_of(node, subject.names)
-    return Step(name.text, operation.text, node.data, node.adjoint, tuple(contributions))
+    return BackwardStep(name.text, operation.text, node.data, node.adjoint, tuple(contributions))
 
 
-def _path(subject: Subject, route: Route) -> Path:
+def _path(subject: Subject, route: Route) -> GradientPath:
     nodes = [subject.graph.output.index, *[edge.source for edge in route.edges]]
-    return Path(
+    return GradientPath(
         tuple([subject.names[i].text for i in nodes]),
         tuple([edge.derivative for edge in route.edges]),
         route.product,

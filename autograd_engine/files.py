@@ -22,7 +22,9 @@ def write(content: bytes | str, path: str | os.PathLike[str]) -> Path:
     try:
         unfinished.write_bytes(data)
         return unfinished.replace(path)
-    except OSError as error:  # about the file that was asked for
-        raise type(error)(error.errno, error.strerror, str(path)) from None
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from None  # the one asked for
     finally:
         unfinished.unlink(missing_ok=True)

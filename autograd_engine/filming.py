@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import tempfile
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from autograd_engine.layout import POINTS
 from autograd_engine.scene import MARGIN, Scene, sign_class
 from autograd_engine.storyboard import Card, Frame
 
@@ -28,34 +30,38 @@ except ImportError:
 
 __all__ = ["film"]
 
-WIDEST = 1600.0  # pixels
+WIDEST, MOST_PIXELS = 1600.0, 4e6
 COLORS = 128  # of a GIF: a few flat ones, and what smooths letters
-POINTS = 72.0
 SIZE = 8.6  # of the font; matplotlib's own is wider than a browser's
-HOLD = 2  # how many steps longer the last picture stays
 
 
-def film(scene: Scene, seconds: float, ending: str, captions: list[list[str]]) -> bytes:
-    """The film as bytes; `captions` has the lines above the picture, before and in each step."""
+def film(
+    scene: Scene, ending: str, *, seconds: float, hold: int, captions: list[list[str]]
+) -> bytes:
+    """The film as bytes, with the last picture `hold` steps longer.
+
+    `captions` has the lines above the picture, before the first step and in each.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # emoji show as boxes
         pictures = _Stage(scene).pictures(captions)
-        return _gif(pictures, seconds) if ending == ".gif" else _mp4(pictures, seconds)
+        write = _gif if ending == ".gif" else _mp4
+        return write(pictures, len(captions), seconds, hold)
 
 
-def _gif(pictures: Iterator[Image.Image], seconds: float) -> bytes:
+def _gif(pictures: Iterator[Image.Image], count: int, seconds: float, hold: int) -> bytes:
     keeping = Image.Quantize.FASTOCTREE  # rare colours, those of the marks, too
-    few = [x.quantize(COLORS, keeping, dither=Image.Dither.NONE) for x in pictures]
-    milliseconds = [round(1000 * seconds)] * len(few)
-    milliseconds[-1] *= 1 + HOLD
+    few = (x.quantize(COLORS, keeping, dither=Image.Dither.NONE) for x in pictures)
+    milliseconds = [round(1000 * seconds)] * count
+    milliseconds[-1] *= 1 + hold
     out = io.BytesIO()
-    few[0].save(
-        out, "GIF", save_all=True, append_images=few[1:], duration=milliseconds, loop=0, disposal=1
+    next(few).save(
+        out, "GIF", save_all=True, append_images=few, duration=milliseconds, loop=0, disposal=1
     )
     return out.getvalue()
 
 
-def _mp4(pictures: Iterator[Image.Image], seconds: float) -> bytes:
+def _mp4(pictures: Iterator[Image.Image], count: int, seconds: float, hold: int) -> bytes:
     try:
         import imageio_ffmpeg
 
@@ -64,17 +70,18 @@ def _mp4(pictures: Iterator[Image.Image], seconds: float) -> bytes:
         raise ImportError(
             'animate: .mp4 needs ffmpeg: pip install -e ".[film]"; .svg and .gif work without'
         ) from None
-    shown = list(pictures)
+    picture = next(pictures)
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # the codec wants even sizes
     with tempfile.TemporaryDirectory() as folder:
         path = File(folder) / "film.mp4"
         sink = imageio_ffmpeg.write_frames(
-            str(path), shown[0].size, fps=1.0 / seconds, macro_block_size=1,
-            output_params=["-vf", even],
+            str(path), picture.size, fps=1.0 / seconds, macro_block_size=1,
+            output_params=["-vf", even], ffmpeg_log_level="quiet",
         )  # fmt: skip
         sink.send(None)
-        for picture in [*shown, *[shown[-1]] * HOLD]:
+        for _ in range(count + hold):
             sink.send(picture.tobytes())
+            picture = next(pictures, picture)
         sink.close()
         return path.read_bytes()
 
@@ -85,7 +92,7 @@ class _Stage:
     def __init__(self, scene: Scene) -> None:
         self.scene, self.theme = scene, scene.theme
         width, height = scene.extent(moving=True)
-        dpi = min(110.0, WIDEST / width * POINTS)
+        dpi = POINTS * min(1.5, WIDEST / width, math.sqrt(MOST_PIXELS / (width * height)))
         figure = Figure(figsize=(width / POINTS, height / POINTS), dpi=dpi)
         figure.set_facecolor(self.theme.background)
         self.canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
@@ -125,12 +132,15 @@ class _Stage:
         style = {"size": SIZE, "color": self.theme.ink, **style}
         return self.axes.text(x, y, text, parse_math=False, **style)
 
-    def _arrow(self, link: int, color: str, width: float) -> tuple[Patch, Patch]:
+    def _arrow(
+        self, link: int, color: str, width: float, *, back: bool = False
+    ) -> tuple[Patch, Patch]:
         words, head = self.scene.layout.links[link]
         points = _pairs(words)
         codes = [Path.MOVETO, *[Path.CURVE4] * (len(points) - 1)]
         line = PathPatch(Path(points, codes), fill=False, color=color, linewidth=width)
-        return line, Polygon(_pairs(head), color=color, linewidth=width)
+        tip = _head(points[0], points[1]) if back else _pairs(head)
+        return line, Polygon(tip, color=color, linewidth=width)
 
     def _border(self, card: int) -> Patch:
         radius = 9.0 if self.scene.storyboard.cards[card].rows else 14.0
@@ -167,7 +177,10 @@ class _Stage:
             yield from self._arithmetic(frame)
 
     def _marks(self, frame: Frame) -> Iterator[Artist]:
-        found = [x for link in frame.links for x in self._arrow(link, self.theme.current, 2.0)]
+        back = frame.phase == "backward"  # gradients run against the arrows
+        found = [
+            x for link in frame.links for x in self._arrow(link, self.theme.current, 2.0, back=back)
+        ]
         for cards, color, style in (
             (frame.receiving, self.theme.receiving, (0, (3, 1.2))),
             (frame.giving, self.theme.current, "-"),
@@ -188,6 +201,14 @@ class _Stage:
             label = self._text(x, y, text, **style)
             yield label
             label.remove()
+
+
+def _head(tip: tuple[float, float], towards: tuple[float, float]) -> list[tuple[float, float]]:
+    """The head of an arrow that comes from there and ends at `tip`."""
+    x, y = towards[0] - tip[0], towards[1] - tip[1]
+    length = math.hypot(x, y) or 1.0
+    x, y = 7.0 * x / length, 7.0 * y / length
+    return [tip, (tip[0] + x - y / 3, tip[1] + y + x / 3), (tip[0] + x + y / 3, tip[1] + y - x / 3)]
 
 
 def _pairs(words: str) -> list[tuple[float, float]]:

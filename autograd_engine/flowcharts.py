@@ -6,25 +6,42 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autograd_engine.arrows import Pen, Pens, edge_text, notes_of
-from autograd_engine.cards import applied, constants_of, frames_of, rows_of
+from autograd_engine.contents import (
+    applied,
+    caption_of,
+    constants_of,
+    flow_text,
+    frames_of,
+    group_rows,
+    kind_of_group,
+    rows_of,
+    sent_by,
+)
 from autograd_engine.dot_text import Row
-from autograd_engine.folded_cards import caption_of, flow_text, group_rows, kind_of_group, sent_by
 from autograd_engine.folding import Folded, Scope
-from autograd_engine.graph import Graph
-from autograd_engine.kinds import KINDS, described, kind_of, title_of
+from autograd_engine.graph import Graph, Node
+from autograd_engine.kinds import BORDERS, KINDS, Border, described, kind_of, legend_of, title_of
 from autograd_engine.looks import Look
 from autograd_engine.themes import Theme
 from autograd_engine.wording import LONGEST_LABEL, number, printable
 
-__all__ = ["MOST_ARROWS", "arrows_of", "flowchart"]
+__all__ = ["MOST_ARROWS", "MOST_CHARACTERS", "arrows_of", "flowchart"]
 
-_SAFE = " .,+-=×≤"
-MOST_ARROWS = 500  # Mermaid's own limit, which on GitHub nobody can raise
+_SAFE = re.compile(r"[^\W_]|[ .,+\-=×≤]|(?<=[^\W_])_(?=[^\W_])")  # no emphasis inside a word
+_DASHES = {"dashed": "6 4", "dotted": "2 3"}
+MOST_ARROWS = 500  # Mermaid's own limits, which on GitHub nobody can raise
+MOST_CHARACTERS = 50_000
 
 
 def arrows_of(graph: Graph) -> int:
     """How many arrows the chart of a graph has, node by node."""
-    return sum(len(node.operands) + 1 for node in graph.nodes if not node.is_leaf)
+    notes = sum(len(constants_of(node)) for node in graph.nodes if not _are_inside(node))
+    return len(graph.edges) + notes + sum(not node.is_leaf for node in graph.nodes)
+
+
+def _are_inside(node: Node) -> bool:
+    """Whether constants stand in the operation's circle; else they are notes with arrows."""
+    return len(node.operands) <= 2
 
 
 def flowchart(shown: Graph | Folded, look: Look) -> str:
@@ -52,7 +69,7 @@ def _nodes(graph: Graph, look: Look) -> Iterator[str]:
         frames.put(scope, f"v{node.index}{box}")
         if node.is_leaf:
             continue
-        inside = len(node.operands) <= 2
+        inside = _are_inside(node)
         sign = applied(node) if inside else node.symbol
         frames.put(scope, f'o{node.index}(("{_text(sign)}"))')
         for i, x in [] if inside else constants_of(node):
@@ -60,11 +77,14 @@ def _nodes(graph: Graph, look: Look) -> Iterator[str]:
     yield from frames.lines()
     yield from _arrows(graph, look)
     yield from _members("frame", frames.names())
-    yield from _note(notes_of(graph, look), f"v{graph.outputs[-1]}")
-    for kind in KINDS:
-        yield from _members(kind, [f"v{n.index}" for n in graph.nodes if kind_of(n, graph) == kind])
+    members: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        members.setdefault(kind_of(node, graph), []).append(f"v{node.index}")
+    yield from _note([*notes_of(graph, look), legend_of(members)], f"v{graph.outputs[-1]}")
+    for kind, names in members.items():
+        yield from _members(kind, names)
     yield from _members("operation", [f"o{n.index}" for n in graph.nodes if not n.is_leaf])
-    many = [node for node in graph.nodes if len(node.operands) > 2]
+    many = [node for node in graph.nodes if not _are_inside(node)]
     yield from _members("note", [f"c{n.index}_{i}" for n in many for i, _ in constants_of(n)])
 
 
@@ -84,12 +104,12 @@ def _arrows(graph: Graph, look: Look) -> Iterator[str]:
             if (pen := pens.of(contribution)) is not None:
                 drawn.setdefault(pen, []).append(count)
             count += 1
-        if len(node.operands) > 2:
+        if not _are_inside(node):
             for i, _ in constants_of(node):
                 yield f"c{node.index}_{i} -.-> o{node.index}"
                 count += 1
     for pen, numbers in drawn.items():
-        dashes = ",stroke-dasharray:6 4" if pen.dashed else ""
+        dashes = f",stroke-dasharray:{_DASHES[pen.dash]}" if pen.dash else ""
         style = f"stroke:{pen.color},stroke-width:{pen.width:.2f}px{dashes}"
         yield f"linkStyle {','.join(map(str, numbers))} {style}"
 
@@ -99,13 +119,14 @@ def _arrows(graph: Graph, look: Look) -> Iterator[str]:
 
 def _groups(folded: Folded, look: Look) -> Iterator[str]:
     sent = sent_by(folded)
-    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    kinds: dict[str, list[str]] = {}
     for i, group in enumerate(folded.groups):
         yield f"g{i}{_box([group.name], group_rows(group, folded, look, sent[i]))}"
-        kinds[kind_of_group(group, folded)].append(f"g{i}")
+        kinds.setdefault(kind_of_group(group, folded), []).append(f"g{i}")
     for (source, target), nodes in folded.flows.items():
         yield f"g{source} -->{_on_arrow(', '.join(flow_text(nodes, folded, look)))} g{target}"
-    yield from _note([caption_of(folded, look)], f"g{folded.group_of[folded.graph.outputs[-1]]}")
+    notes = [caption_of(folded, look), legend_of(kinds)]
+    yield from _note(notes, f"g{folded.group_of[folded.graph.outputs[-1]]}")
     for kind, names in kinds.items():
         yield from _members(kind, names)
 
@@ -156,7 +177,7 @@ def _on_arrow(text: str) -> str:
 
 def _note(lines: Iterable[str], after: str) -> Iterator[str]:
     """Words that belong to the whole, where no arrow crosses them: beside the last node."""
-    texts = [_text(line, longest=120) for line in lines]
+    texts = [_text(line, longest=120) for line in lines if line]
     if texts:
         yield f'note["{"<br/>".join(texts)}"]'
         yield f"{after} ~~~ note"
@@ -171,7 +192,10 @@ def _members(name: str, nodes: list[str]) -> Iterator[str]:
 def _classes(colors: Theme) -> Iterator[str]:
     for name in (*KINDS, "operation"):
         fill = getattr(colors, name)
-        yield f"classDef {name} fill:{fill},stroke:{colors.line},color:{colors.ink}"
+        border = BORDERS.get(name, Border())
+        line = f",stroke-width:{border.width:g}px" if border.width != 1.0 else ""
+        line += f",stroke-dasharray:{_DASHES['dashed']}" if border.dashed else ""
+        yield f"classDef {name} fill:{fill},stroke:{colors.line},color:{colors.ink}{line}"
     yield f"classDef frame fill:none,stroke:{colors.line},color:{colors.muted}"
     yield f"classDef note fill:none,stroke:none,color:{colors.muted}"
 
@@ -183,7 +207,8 @@ def _text(text: str, longest: int = LONGEST_LABEL) -> str:
     """
     text = printable(text, longest)
     start = "\N{ZERO WIDTH SPACE}" if re.match(r"([-+*#>]|\d+[.)])(\s|$)", text) else ""
-    return start + "".join([c if c.isalnum() or c in _SAFE else f"#{ord(c)};" for c in text])
+    safe = {match.start() for match in _SAFE.finditer(text)}
+    return start + "".join([c if i in safe else f"#{ord(c)};" for i, c in enumerate(text)])
 
 
 def _bare(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from autograd_engine.graph import Graph, Node
 
@@ -18,6 +19,7 @@ INPUTS, ELSEWHERE = "inputs", "outside any scope"
 _COARSER = {"scope": "neuron", "neuron": "layer", "layer": "depth"}
 
 Scope = tuple[str, ...]
+_Homes: TypeAlias = dict[str, "_Homes"]  # scopes of leaves: names, and what is inside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,13 @@ def fold(graph: Graph, by: str = "layer", *, bands: int = BANDS, reason: str = "
     return Folded(graph, tuple(groups), group_of, flows, by=by, reason=reason)
 
 
-def fold_within(graph: Graph, by: str | None, most: int | None) -> Folded | None:
+def fold_within(
+    graph: Graph, by: str | None, most: int | None, most_flows: int = MOST_FLOWS
+) -> Folded | None:
     """The graph folded as asked, or by itself above `most` values; None: node by node.
 
-    What still has more than `most` groups is folded by the next coarser way: this never refuses.
+    What still has more than `most` groups, or more arrows between them than `most_flows`, is folded
+    by the next coarser way: this never refuses.
     """
     reason = ""
     if by is None:
@@ -123,20 +128,20 @@ def fold_within(graph: Graph, by: str | None, most: int | None) -> Folded | None
     while True:
         bands = BANDS if most is None else min(BANDS, most)
         folded = fold(graph, by, bands=bands, reason=reason)
-        excess = _excess(folded, most)
+        excess = _excess(folded, most, most_flows)
         if not excess or by not in _COARSER:
             return folded
         reason = f"by {by} there are {excess}"
         by = _COARSER[by]
 
 
-def _excess(folded: Folded, most: int | None) -> str:
+def _excess(folded: Folded, most: int | None, most_flows: int) -> str:
     """What there is too much of."""
     groups, flows = len(folded.groups), len(folded.flows)
     if most is not None and groups > most:
         return f"{groups:,} cards, above max_nodes={most}"
-    if most is not None and flows > MOST_FLOWS:
-        return f"{flows:,} arrows"
+    if most is not None and flows > most_flows:
+        return f"{flows:,} arrows, above {most_flows:,}"
     return ""
 
 
@@ -160,17 +165,27 @@ def scopes_of(graph: Graph) -> list[Scope]:
     What `model` computes inside the caller's `named_scope("loss")` is in ("loss", "layer 0"), the
     parameters of that layer are in ("layer 0", "neuron 0"): both begin with "layer 0" here.
     """
-    made_in = {node.scope for node in graph.nodes if node.is_leaf}
-    homes = {scope[:n] for scope in made_in for n in range(1, len(scope) + 1)}
+    homes: _Homes = {}
+    for scope in {node.scope for node in graph.nodes if node.is_leaf}:
+        inside = homes
+        for name in scope:
+            inside = inside.setdefault(name, {})
     known = {scope: scope[_start(scope, homes) :] for scope in {n.scope for n in graph.nodes}}
     return [known[node.scope] for node in graph.nodes]
 
 
-def _start(scope: Scope, homes: set[Scope]) -> int:
+def _start(scope: Scope, homes: _Homes) -> int:
     """Where the longest part of a scope begins in which leaves were made; of equals the last."""
-    n = len(scope)
-    parts = [(j - i, i) for i in range(n) for j in range(i + 1, n + 1) if scope[i:j] in homes]
-    return max(parts, default=(0, 0))[1]
+    start = longest = 0
+    for i in range(len(scope)):
+        if len(scope) - i < longest:
+            break
+        inside, n = homes, 0
+        while i + n < len(scope) and scope[i + n] in inside:
+            inside, n = inside[scope[i + n]], n + 1
+        if n >= max(1, longest):
+            start, longest = i, n
+    return start
 
 
 def neurons_of(graph: Graph) -> list[Scope]:

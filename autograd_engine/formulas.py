@@ -8,62 +8,79 @@ derivative of x**3 at 2 reads `3*x**2`, without the cases that do not matter the
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from autograd_engine import primitives
-from autograd_engine.expression import INFIX, Expression, recorded
+from autograd_engine.expression import Expression, recorded
 from autograd_engine.graph import Graph, Node
 from autograd_engine.notation import (
     ATOM,
-    CHOICE,
-    POWER,
-    PRODUCT,
     SUM,
     Formula,
     constant,
+    exact,
+    fraction,
     rounded,
     symbol_of,
-)  # fmt: skip
-from autograd_engine.rows import ON_OPERANDS, NaryPrimitive, Primitive
-from autograd_engine.tape import COMPARISONS, Alias, Tape, applied
-from autograd_engine.wording import printable
+)
+from autograd_engine.operations import LONGEST_FORMULA, operation_on, shown_of
+from autograd_engine.rows import ON_OPERANDS
+from autograd_engine.tape import Alias, Tape, applied
+from autograd_engine.wording import LONGEST_LABEL, abridged
 
-__all__ = [
-    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "arithmetic_of", "constant",
-    "derivatives_of", "names_of", "operation_of", "rounded", "symbol_of",
-]  # fmt: skip
+__all__ = ["Names", "arithmetic_of", "derivatives_of", "names_of", "operation_of"]
 
 LONGEST_NAME = 24  # longer ones are called v7: formulas must stay readable
-LONGEST_FORMULA = 80
-FEW, FEWEST = 6, 3  # operands that are written out; of more the first and the last ones
-
-_LEVELS = {"**": POWER, "*": PRODUCT, "/": PRODUCT, "+": SUM, "-": SUM}
-
-
+MOST_EXPRESSIONS = 10_000  # nodes: in larger graphs an unlabelled one has its number for a name
 CUT = Formula("…", r"\ldots")
+RESULT = "z"  # what it is called while local derivatives are recorded
 
 
-def names_of(graph: Graph) -> list[Formula]:
-    """What each node is called, all different.
+class Names(list[Formula]):
+    """What the nodes of a graph are called; it knows the constants beside them, too."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self._graph = graph
+
+    def constant(self, x: float) -> Formula:
+        """A constant with six digits; with all where others in this graph would look the same."""
+        brief = constant(x)
+        return exact(x) if brief.text in self._shared else brief
+
+    @cached_property
+    def _shared(self) -> set[str]:
+        numbers = {x for node in self._graph.nodes for x in node.operands if isinstance(x, float)}
+        return _repeated(constant(x).text for x in numbers)
+
+
+def names_of(graph: Graph) -> Names:
+    """What each node is called, all different, and none longer than a label may be.
 
     A label, where there is one; else its expression, `x1*w1`, if short and not yet taken, else its
     number in the order of computation, `v7`. Equal labels get their scopes, then numbers.
     """
     taken = {""}
+    labels = {node.label for node in graph.nodes}
     repeated = _repeated(node.label for node in graph.nodes)
-    names: list[Formula] = []
+    small = len(graph.nodes) <= MOST_EXPRESSIONS
+    names = Names(graph)
+
+    def is_free(text: str, node: Node) -> bool:
+        return text not in taken and (node.label != "" or text not in labels)
+
     for node in graph.nodes:
-        candidates = _candidates(node, repeated, names)
-        name = next((c for c in candidates if c.text not in taken), None)
-        name = name or _numbered(node, taken)
+        candidates = _candidates(node, repeated, names) if small or node.label else []
+        name = next((c for c in candidates if is_free(c.text, node)), None)
+        name = name or _numbered(node, is_free)
         taken.add(name.text)
         names.append(name)
     return names
 
 
-def _candidates(node: Node, repeated: set[str], names: Sequence[Formula]) -> list[Formula]:
+def _candidates(node: Node, repeated: set[str], names: Names) -> list[Formula]:
     """The label; or the expression, also where the label says the same, as `parsing.py` has it."""
     label = [_labelled(node, repeated)] if node.label else []
     if node.primitive is None:
@@ -71,7 +88,7 @@ def _candidates(node: Node, repeated: set[str], names: Sequence[Formula]) -> lis
     operation = operation_of(node, names)
     if label:
         same = label[0].text.replace(" ", "") == operation.text.replace(" ", "")
-        return [operation] if same else label
+        return [operation] if same and len(operation.text) <= LONGEST_LABEL else label
     return [operation] if len(operation.text) <= LONGEST_NAME else []
 
 
@@ -81,40 +98,57 @@ def _repeated(labels: Any) -> set[str]:
 
 
 def _labelled(node: Node, repeated: set[str]) -> Formula:
-    path = [*node.scope, node.label] if node.label in repeated else [node.label]
-    text = printable(".".join(path)).strip()
-    return Formula(text, symbol_of(text), _level(text), ATOM)
+    path = [node.label]
+    if node.label in repeated:  # "layer 0" and "w" are layer0.w: before * a blank is misread
+        path = [*[scope.replace(" ", "") for scope in node.scope], node.label]
+    text = abridged(".".join(path)).strip()
+    return Formula(text, symbol_of(text), level := _level(text), level)
 
 
 def _level(text: str) -> int:
     """How loosely a label binds: people and `parsing.py` label nodes with expressions."""
-    bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", "", text)
-    return SUM if re.search(r"[^\w. ]", bare) else ATOM
+    if text.isidentifier():
+        return ATOM
+    bare, found = text, 1
+    while found:  # f(g(x)): from the inside out
+        bare, found = re.subn(r"\([^()]*\)|\[[^\[\]]*\]", "", bare)
+    return SUM if re.search(r"[^\w.#'′…]", bare) else ATOM
 
 
-def _numbered(node: Node, taken: set[str]) -> Formula:
-    label = printable(node.label).strip()
-    stem = f"{label} #" if label else "v"
+def _numbered(node: Node, is_free: Callable[[str, Node], bool]) -> Formula:
     number = node.index
-    while f"{stem}{number}" in taken:
+    while not is_free(text := _with_number(node.label, number), node):
         number += 1
-    return Formula(f"{stem}{number}", symbol_of(f"{stem}{number}"))
+    level = _level(text)
+    return Formula(text, symbol_of(text), level, level)
+
+
+def _with_number(label: str, number: int) -> str:
+    if not label:
+        return f"v{number}"
+    end = f"#{number}"
+    stem = abridged(label, LONGEST_LABEL - len(end)).strip()
+    return f"{stem}{end}" if stem else f"v{number}"
 
 
 def operation_of(node: Node, names: Sequence[Formula]) -> Formula:
     """How a node is computed from its operands: `x1*w1`, `tanh(n)`; a leaf is its own name."""
     if node.primitive is None:
         return names[node.index]
-    operands = [names[x] if isinstance(x, int) else constant(x) for x in node.operands]
-    return _applied(node.primitive, operands)
+    write = names.constant if isinstance(names, Names) else constant
+    shown = shown_of(node.primitive, node.operands)
+    return operation_on(
+        node.primitive, [names[x] if isinstance(x, int) else write(x) for x in shown]
+    )
 
 
 def arithmetic_of(node: Node, data: Sequence[float]) -> Formula:
     """The same in numbers, the `data` of all nodes: `2*(-3)`, `tanh(0.8814)`."""
     if node.primitive is None:
         return rounded(node.data)
-    operands = [rounded(data[x] if isinstance(x, int) else x) for x in node.operands]
-    return _applied(node.primitive, operands)
+    shown = shown_of(node.primitive, node.operands)
+    numbers = [rounded(data[x] if isinstance(x, int) else x) for x in shown]
+    return operation_on(node.primitive, numbers)
 
 
 def derivatives_of(node: Node, names: Sequence[Formula], data: Sequence[float]) -> list[Formula]:
@@ -131,8 +165,9 @@ def derivatives_of(node: Node, names: Sequence[Formula], data: Sequence[float]) 
     tape = Tape()
     values = {x: recorded(f"v{x}", tape) for x in node.operands if isinstance(x, int)}
     operands = [values[x] if isinstance(x, int) else x for x in node.operands]
-    z = recorded("z", tape)
-    known = {f"v{x}": (names[x], data[x]) for x in values} | {"z": (names[node.index], node.data)}
+    z = recorded(RESULT, tape)
+    known = {f"v{x}": (names[x], data[x]) for x in values}
+    known[RESULT] = (names[node.index], node.data)
     try:
         found = row.local_derivatives(ON_OPERANDS, z, operands)
         reader = _Reader(tape, known)
@@ -162,15 +197,17 @@ class _Reader:
         """A number or line; what is too long in it is an ellipsis."""
         x = self._plain(x)
         if not isinstance(x, Expression):
-            return rounded(float(x))
+            return fraction(float(x))
         if x.operation is None:
             return self._known[x.name][0] if x.constant is None else rounded(x.constant)
         if x.index not in self._formulas:
             parts = [self.formula(operand) for operand in x.operands]
-            while len((found := _applied(x.operation, parts)).text) > LONGEST_FORMULA:
-                longest = max(range(len(parts)), key=lambda i: len(parts[i].text))
-                parts[longest] = CUT
-            self._formulas[x.index] = found
+            found = operation_on(x.operation, parts)
+            for longest in sorted(range(len(parts)), key=lambda i: -len(parts[i].text)):
+                if len(found.text) > LONGEST_FORMULA:
+                    parts[longest] = CUT
+                    found = operation_on(x.operation, parts)
+            self._formulas[x.index] = found if len(found.text) <= LONGEST_FORMULA else CUT
         return self._formulas[x.index]
 
     def _plain(self, x: Any) -> Any:
@@ -188,6 +225,8 @@ class _Reader:
         plain = [self._plain(operand) for operand in operands]
         if not any(isinstance(y, Expression) for y in plain) or _cancels(operation, plain):
             return self._number(x)
+        if operation is primitives.sign and getattr(plain[0], "name", "") == RESULT:
+            return self._number(x)  # of its own result: relu asks which of its two lines it is on
         if (neutral := _NEUTRAL.get(operation)) is not None:
             left, right = plain
             if _is(right, neutral):
@@ -204,7 +243,11 @@ class _Reader:
             return 1 if self._number(operands[0]) else 2
         if operation in (primitives.maximum, primitives.minimum):
             x, y = map(self._number, operands)
-            return None if x == y or x - y != x - y else int((x < y) == (operation.name[1] == "a"))
+            return (
+                None
+                if x == y or x - y != x - y
+                else int((x < y) == (operation is primitives.maximum))
+            )
         return None
 
     def _number(self, x: Any) -> Any:
@@ -228,99 +271,3 @@ _NEUTRAL = {
 def _is(x: Any, number: float) -> bool:
     constant = x.constant if isinstance(x, Expression) else x
     return constant is not None and constant == number
-
-
-def _applied(operation: Any, operands: Sequence[Formula]) -> Formula:
-    """An operation on formulas."""
-    if operation is primitives.square:  # x**2 reads better than square(x)
-        operation, operands = primitives.pow, (*operands, constant(2.0))
-    sign = INFIX.get(operation) or COMPARISONS.get(operation)
-    if sign:
-        return _infix(operation, sign, *operands)
-    if operation is primitives.neg:
-        inner = operands[0].within(PRODUCT)
-        return Formula(f"-{inner.text}", f"-{inner.latex}", SUM, SUM)
-    if isinstance(operation, NaryPrimitive):
-        return _of_many(operation, operands)
-    text = f"{operation.name}({', '.join(x.text for x in operands)})"
-    latex, level = _from_template(operation, operands)
-    return Formula(text, latex, ATOM, level)
-
-
-def _infix(operation: Any, sign: str, left: Formula, right: Formula) -> Formula:
-    level = _LEVELS.get(sign, CHOICE)
-    strict = ATOM if level == POWER else level
-    a, b = left.within(strict), right.within(level - 1)
-    if level == CHOICE:
-        return Formula(f"{a.text} {sign} {b.text}", f"{a.latex} {sign} {b.latex}", level, level)
-    space = " " if level == SUM else ""
-    if operation is primitives.div:  # a fraction groups by itself
-        a_latex, b_latex, latex_level = left.latex, right.latex, POWER
-    else:
-        b_latex = right.latex if operation is primitives.pow else b.latex
-        a_latex, latex_level = a.latex, level
-    latex = operation.latex.format(a_latex, b_latex)
-    return Formula(f"{a.text}{space}{sign}{space}{b.text}", latex, level, latex_level)
-
-
-def _of_many(row: NaryPrimitive, operands: Sequence[Formula]) -> Formula:
-    n = len(operands) // row.arity
-    lists = [operands[k * n : (k + 1) * n] for k in range(row.arity)]
-    text = _call(row, lists, FEW)
-    if len(text) > LONGEST_FORMULA:
-        text = _call(row, lists, FEWEST)
-    if row is primitives.dot:
-        terms = [_infix(primitives.mul, "*", w, x).latex for w, x in zip(*lists, strict=True)]
-        latex = " + ".join(_few(terms, r"\ldots"))
-    elif row is primitives.sum:
-        latex = " + ".join(_few([x.within(PRODUCT).latex for x in operands], r"\ldots"))
-    else:
-        inside = ";\\ ".join(", ".join(_few([x.latex for x in xs], r"\ldots")) for xs in lists)
-        name = row.name.replace("_", r"\_")
-        return Formula(text, rf"\operatorname{{{name}}}({inside})")
-    return Formula(text, latex, ATOM, SUM)
-
-
-def _call(row: Primitive, lists: Sequence[Sequence[Formula]], most: int) -> str:
-    texts = [f"[{', '.join(_few([x.text for x in xs], '...', most))}]" for xs in lists]
-    return f"{row.name}({', '.join(texts)})"
-
-
-def _few(texts: list[str], dots: str, most: int = FEW) -> list[str]:
-    return texts if len(texts) <= most else [*texts[: most - 2], dots, texts[-1]]
-
-
-def _from_template(row: Primitive, operands: Sequence[Formula]) -> tuple[str, int]:
-    """A row's own LaTeX, with parentheses around operands that would be misread; and its level."""
-    latex, outside = "", ""
-    for literal, field, _, _ in string.Formatter().parse(row.latex):
-        latex, outside = latex + literal, outside + _outside(latex, literal)
-        if field is None:
-            continue
-        x = operands[int(field)]
-        if _depth(latex):
-            latex += x.within(PRODUCT if latex.endswith("- ") else CHOICE).latex
-        elif re.fullmatch(r"\\[\\\w{}]+ ", latex):  # \tanh x: it must be clear where it ends
-            latex = f"{latex.rstrip()}({x.latex})"
-        else:
-            latex, outside = latex + x.within(ATOM).latex, f"{outside}x"
-    return latex, _level_of_template(outside)
-
-
-def _depth(latex: str) -> int:
-    """How many groups are open at the end of it."""
-    opened = sum(latex.count(c) for c in "({") - sum(latex.count(c) for c in ")}")
-    return opened + latex.count("|") % 2
-
-
-def _outside(before: str, literal: str) -> str:
-    """The part of a template that is in no group."""
-    return "".join([c for i, c in enumerate(literal) if not _depth(before + literal[: i + 1])])
-
-
-def _level_of_template(outside: str) -> int:
-    if "?" in outside:
-        return CHOICE
-    if re.search(" [+-] ", outside):
-        return SUM
-    return PRODUCT if "x " in outside else POWER if "^" in outside else ATOM

@@ -20,7 +20,9 @@ from autograd_engine.modes import MODE, Mode, current_mode
 from autograd_engine.program import Program
 from autograd_engine.rows import Primitive
 
-__all__ = ["Edge", "Graph", "Node"]
+__all__ = ["OUTDATED", "Edge", "Graph", "Node"]
+
+OUTDATED = "data changed since forward"  # how a node is marked whose data does not follow
 
 
 @dataclass(frozen=True, slots=True)

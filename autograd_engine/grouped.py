@@ -10,18 +10,28 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from autograd_engine.folding import MOST_FLOWS, Folded, Group, fold, summary
+from autograd_engine.folding import ELSEWHERE, Folded, Group, fold, summary
 from autograd_engine.graph import Graph, Node
-from autograd_engine.storyboard import Card, Frame, Storyboard, titled
+from autograd_engine.storyboard import Card, Frame, Storyboard, outdated, titled
 from autograd_engine.wording import number, printable, signed
 
 __all__ = ["group_by_group"]
 
 OUT, GRAD, INNER = 0, 1, 2  # the rows of a group's card
 SHOWN = 8  # lines of a table
+LONGEST_TITLE = 28
 
-_Stretch = tuple[int, list[Node]]
+MOST_FLOWS = 1000  # arrows; more make a large page, in which none can be followed
+
+
+class _Stretch(NamedTuple):
+    """Operations of one group in an order that they can be done in; `results` are used later."""
+
+    group: int
+    nodes: list[Node]
+    results: list[Node]
 
 
 def group_by_group(graph: Graph, most: int) -> Storyboard:
@@ -29,8 +39,9 @@ def group_by_group(graph: Graph, most: int) -> Storyboard:
     scoped = ("neuron", "layer") if any(node.scope for node in graph.nodes) else ()
     for by in (*scoped, "depth"):
         folded = fold(graph, by)
-        if len(folded.flows) > MOST_FLOWS:
-            continue
+        working = sum(any(not node.is_leaf for node in group.nodes) for group in folded.groups)
+        if 2 * working + 1 > most or len(folded.flows) > MOST_FLOWS:
+            continue  # each group has at least one stretch
         stretches = _stretches(folded)
         if 2 * len(stretches) + 1 <= most:
             return _Drafter(folded, stretches, by).storyboard()
@@ -54,15 +65,20 @@ def _stretches(folded: Folded) -> list[_Stretch]:
     stretches: list[_Stretch] = []
     while any(ready):
         group = min((heap[0], g) for g, heap in enumerate(ready) if heap)[1]
-        done: list[Node] = []
+        done: dict[int, Node] = {}
         while ready[group]:
             i = heapq.heappop(ready[group])
-            done.append(graph.nodes[i])
+            done[i] = graph.nodes[i]
             for user in users[i]:
                 waiting[user] -= 1
                 if not waiting[user]:
                     heapq.heappush(ready[group_of[user]], user)
-        stretches.append((group, done))
+        results = [
+            node
+            for i, node in done.items()
+            if graph.is_output(node) or any(user not in done for user in users[i])
+        ]
+        stretches.append(_Stretch(group, list(done.values()), results))
     return stretches
 
 
@@ -85,7 +101,7 @@ class _Drafter:
     def storyboard(self) -> Storyboard:
         """The whole of it."""
         cards = [self._card(group, i) for i, group in enumerate(self.folded.groups)]
-        frames = [self._forward(group, nodes) for group, nodes in self.stretches]
+        frames = [self._forward(stretch) for stretch in self.stretches]
         last = self.graph.output
         for i in self.graph.outputs:
             self.grads[i] += 1.0
@@ -95,22 +111,34 @@ class _Drafter:
             [self.folded.group_of[last.index]],
             f"The backward pass starts: d {name} / d {name} = 1",
         )
-        start.texts[self.folded.group_of[last.index], GRAD] = signed(1.0)
+        group = self.folded.group_of[last.index]
+        start.texts[group, GRAD] = _size([self.grads[node.index] for node in self.exits[group]])
         frames.append(start)
-        frames += [self._backward(group, nodes) for group, nodes in reversed(self.stretches)]
+        frames += [self._backward(stretch) for stretch in reversed(self.stretches)]
         note = (
             f"{len(self.graph.nodes):,} values, folded by {self.by}: a step is all work in a card"
         )
-        return Storyboard(titled(self.graph, name), cards, list(self.links), frames, note)
+        notes = [note, remark] if (remark := outdated(self.graph)) else [note]
+        return Storyboard(
+            titled(self.graph, name), cards, list(self.links), frames, "; ".join(notes)
+        )
 
     def _name(self, node: Node) -> str:
-        return printable(node.label) or f"v{node.index}"
+        numbered = "the result" if self.graph.is_output(node) else f"v{node.index}"
+        return printable(node.label) or numbered
+
+    def _title(self, group: int) -> str:
+        """A group's name; of what is in no scope, that of the output, where that is among it."""
+        found = self.folded.groups[group]
+        if found.name == ELSEWHERE and self.folded.group_of[self.graph.output.index] == group:
+            return self._name(self.graph.output)
+        return printable(found.name, LONGEST_TITLE)
 
     def _card(self, group: Group, i: int) -> Card:
         leaves, operations, exits = self.leaves[i], group.operations, self.exits[i]
         out = self._span(exits) if not operations else ""
         kind = (
-            "output" if any(node.index in self.graph.outputs for node in group.nodes)
+            "output" if any(map(self.graph.is_output, group.nodes))
             else "parameter" if operations and leaves
             else "interior" if operations else "input"
         )  # fmt: skip
@@ -119,10 +147,10 @@ class _Drafter:
         rows.append(("grad", number(0.0)))
         if operations and leaves:
             rows.append((f"max |grad|, {_plural('leaf', len(leaves))}", number(0.0)))
-        tip = f"{printable(group.name)}: {len(leaves):,} leaves, {len(operations):,} operations"
+        tip = f"{self._title(i)}: {len(leaves):,} leaves, {len(operations):,} operations"
         if operations:
             tip += f": {printable(summary(operations), 100)}"
-        return Card(printable(group.name, 28), kind, tuple(rows), tip)
+        return Card(self._title(i), kind, tuple(rows), tip)
 
     def _span(self, nodes: Sequence[Node]) -> str:
         data = [node.data for node in nodes]
@@ -131,27 +159,24 @@ class _Drafter:
         low, high = min(data), max(data)
         return number(low) if low == high else f"{number(low)} to {number(high)}"
 
-    def _forward(self, group: int, nodes: list[Node]) -> Frame:
-        own = {node.index for node in nodes}
-        sources = sorted(
-            {self.folded.group_of[x] for node in nodes for x in node.operands if isinstance(x, int)}
-            - {group}
-        )
-        name = printable(self.folded.groups[group].name)
-        headline = f"{name}: {_plural('operation', len(nodes))} ({printable(summary(nodes), 80)})"
-        frame = Frame("forward", sources, headline, receiving=[group])
+    def _forward(self, stretch: _Stretch) -> Frame:
+        group, nodes, results = stretch
+        operands = {x for node in nodes for x in node.operands if isinstance(x, int)}
+        sources = sorted({self.folded.group_of[x] for x in operands} - {group})
+        work = f"{_plural('operation', len(nodes))} ({printable(summary(nodes), 80)})"
+        frame = Frame("forward", sources, f"{self._title(group)}: {work}", receiving=[group])
         frame.links = {self.links[s, group]: "" for s in sources}
-        exits = [node for node in self.exits[group] if node.index in own]
-        frame.table = [("output", "value")]
-        frame.table += [(self._name(node), number(node.data)) for node in exits[:SHOWN]]
-        frame.table += _more(len(exits))
-        self.computed |= own
+        frame.table = [("result", "value")]
+        frame.table += [(self._name(node), number(node.data)) for node in results[:SHOWN]]
+        frame.table += _more(len(results))
+        self.computed |= {node.index for node in nodes}
         known = [node for node in self.exits[group] if node.index in self.computed]
         frame.texts[group, OUT] = self._span(known)
         return frame
 
-    def _backward(self, group: int, nodes: list[Node]) -> Frame:
+    def _backward(self, stretch: _Stretch) -> Frame:
         """All contributions of a stretch; those to other groups make the table."""
+        group, nodes, results = stretch
         received: dict[int, dict[int, float]] = {}
         for node in sorted(nodes, key=lambda node: -node.index):
             for edge in self.graph.edges_into(node):
@@ -160,18 +185,17 @@ class _Drafter:
                 target = self.folded.group_of[edge.source]
                 sums = received.setdefault(target, {})
                 sums[edge.source] = sums.get(edge.source, 0.0) + product
-        exits = {node.index for node in self.exits[group]}
-        largest = _largest([self.grads[node.index] for node in nodes if node.index in exits])
-        name = printable(self.folded.groups[group].name)
+        gradients = _size([self.grads[node.index] for node in results])
         frame = Frame(
             "backward",
             [group],
-            f"{name}: gradients of its outputs, up to {number(largest)} in size, are complete; "
+            f"{self._title(group)}: the gradient of what it gave on, {gradients}, is complete; "
             f"back through {_plural('operation', len(nodes))}",
         )
         frame.table = [("receives", "values", "contributions", "grad so far")]
         for target, sums in received.items():
             self._received(frame, group, target, sums)
+        frame.table[SHOWN + 1 :] = _more(len(frame.table) - 1)
         return frame
 
     def _received(self, frame: Frame, group: int, target: int, sums: dict[int, float]) -> None:
@@ -191,7 +215,7 @@ class _Drafter:
         frame.links[self.links[target, group]] = gets
         frame.table.append(
             (
-                printable(self.folded.groups[target].name),
+                self._title(target),
                 f"{len(sums):,}",
                 _size(list(sums.values())),
                 _size([self.grads[i] for i in sums]),

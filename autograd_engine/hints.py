@@ -145,7 +145,7 @@ def _about_flat_edges(
         first = first or dead
     else:
         first = []
-        yield Said("This gradient is 0 because what comes along its paths cancels.")
+        yield from _about_lost(graph, names, wrt, edges)
     for edge in first[:MOST]:
         yield Said(intro + "{}", _because(edge, graph, names, slopes), _more(first, edge))
     for edge in flat[:MOST]:
@@ -166,11 +166,46 @@ def _is_saturated(edge: Edge, graph: Graph) -> bool:
 
 def _is_connected(graph: Graph, wrt: int, edges: Iterable[Edge]) -> bool:
     """Whether a path leads to a node on which no local derivative is 0."""
-    reached = {wrt}
-    for edge in sorted(edges, key=lambda edge: edge.target):
-        if edge.derivative != 0.0 and edge.source in reached:
-            reached.add(edge.target)
-    return graph.output.index in reached
+    return bool(_live(graph, wrt, edges))
+
+
+def _live(graph: Graph, wrt: int, edges: Iterable[Edge]) -> list[Edge]:
+    """The edges of all paths to a node on which no local derivative is 0, from the output on."""
+    above, below = {wrt}, {graph.output.index}
+    upward = sorted([e for e in edges if e.derivative != 0.0], key=lambda edge: edge.target)
+    for edge in upward:
+        if edge.source in above:
+            above.add(edge.target)
+    live = []
+    for edge in reversed(upward):
+        if edge.target in below and edge.source in above:
+            below.add(edge.source)
+            live.append(edge)
+    return live
+
+
+def _about_lost(
+    graph: Graph, names: Sequence[Formula], wrt: int, edges: Sequence[Edge]
+) -> Iterator[Said]:
+    """Where a gradient became 0 though no local derivative on some path is."""
+    for edge in _live(graph, wrt, edges):
+        adjoint = graph.nodes[edge.target].adjoint
+        if graph.nodes[edge.source].adjoint != 0.0 or adjoint == 0.0:
+            continue
+        if all(other.contribution == 0.0 for other in graph.uses_of[edge.source]):
+            yield Said(
+                "This gradient is 0 because a product on its way is too small for a float: {} "
+                "times {}, on the edge from {} back to {}.",
+                rounded(edge.derivative), rounded(adjoint), names[edge.target], names[edge.source],
+            )  # fmt: skip
+        elif edge.source == wrt:
+            yield Said("This gradient is 0 because what comes along its paths cancels.")
+        else:
+            yield Said(
+                "This gradient is 0 because what comes along the paths cancels at {}.",
+                names[edge.source],
+            )
+        return
 
 
 def _because(edge: Edge, graph: Graph, names: Sequence[Formula], slopes: Slopes) -> Said:
@@ -199,11 +234,25 @@ def _about_gradients(graph: Graph, names: Sequence[Formula], wrt: int | None) ->
             "another gradient. The one explained here begins at 1.",
             names[output.index], rounded(scale),
         )  # fmt: skip
-    others = [node for node in nodes if not _holds(node, scale)]
-    if others:
-        yield _held(others[0], names[others[0].index], scale)
-    if len(others) > 1:
-        yield Said("The same of {}.", _several([names[node.index] for node in others[1:]]))
+    yield from _about_others([node for node in nodes if not _holds(node, scale)], names, scale)
+
+
+def _about_others(nodes: Sequence[Node], names: Sequence[Formula], scale: float) -> Iterator[Said]:
+    """What each of them holds instead; those for which the reason is the same go together."""
+    groups: dict[str, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(_held(node, names[node.index], scale).template, []).append(node)
+    shown = list(groups.values())[:MOST]
+    for first, *others in shown:
+        said = _held(first, names[first.index], scale)
+        if others:
+            same = _several([names[node.index] for node in others])
+            said = Said("{} The same of {}.", said, same)
+        yield said
+    left = len(nodes) - sum(map(len, shown))
+    if left:
+        leaves = "1 more leaf holds" if left == 1 else f"{left:,} more leaves hold"
+        yield Said(f"`.grad` of {leaves} something else, too.")
 
 
 def _holds(node: Node, scale: float) -> bool:
@@ -221,11 +270,11 @@ def _held(node: Node, name: Formula, scale: float) -> Said:
     if node.grad == 0.0:
         return Said("`.grad` of {} is 0, not {}: it was zeroed since.", name, here)
     times = node.grad / expected if expected else math.nan
-    if times in range(2, 1000):
+    if 1.5 < times < 1000.5 and math.isclose(times, round(times), rel_tol=1e-9):
         return Said(
-            "`.grad` of {} holds {}, which is {} times {}: backward passes add up until "
-            "`zero_grad()`.",
-            name, held, rounded(times), here,
+            f"`.grad` of {{}} holds {{}}, which is {round(times)} times {{}}: backward passes add "
+            "up until `zero_grad()`.",
+            name, held, here,
         )  # fmt: skip
     return Said(
         "`.grad` of {} holds {} and not {}: it holds what other backward passes added to it, "

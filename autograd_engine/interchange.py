@@ -21,6 +21,7 @@ One object::
         "contribution": 3.0}],    // derivative times the target's adjoint
      "scopes": [["layer 0"]]}
 
+A small graph shows the products of a dot and their sum as nodes of their own, as pictures do.
 Numbers that JSON has no word for are the strings "nan", "inf" and "-inf".
 """
 
@@ -31,9 +32,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autograd_engine.formulas import Formula, derivatives_of, names_of
+from autograd_engine.expansion import expanded
+from autograd_engine.formulas import derivatives_of, names_of
 from autograd_engine.graph import Graph, Node
 from autograd_engine.kinds import kind_of
+from autograd_engine.notation import Formula
 
 __all__ = ["as_data", "json_text"]
 
@@ -42,6 +45,7 @@ MOST_FORMULAS = 10_000  # nodes: the formulas of more take many seconds, and are
 
 def as_data(graph: Graph) -> dict[str, Any]:
     """The object that this module describes, made of dicts, lists, strings and numbers."""
+    graph = expanded(graph)
     names = names_of(graph)
     return {
         "format": "autograd_engine.graph",

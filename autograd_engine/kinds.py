@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
+from typing import NamedTuple
 
 from autograd_engine.folding import Folded
 from autograd_engine.graph import Graph, Node
 from autograd_engine.wording import number, printable
 
-__all__ = ["KINDS", "described", "kind_of", "title_of"]
+__all__ = ["BORDERS", "KINDS", "Border", "described", "kind_of", "legend_of", "title_of"]
 
 KINDS = ("input", "parameter", "interior", "output")  # attributes of a Theme, too
+
+
+class Border(NamedTuple):
+    """The line around a card, which says its kind without colours; `word` is for the legend."""
+
+    width: float = 1.0
+    dashed: bool = False
+    word: str = ""
+
+
+BORDERS = {
+    "input": Border(),
+    "parameter": Border(dashed=True, word="dashed"),
+    "interior": Border(),
+    "output": Border(width=2.0, word="thick"),
+}
 
 _PARAMETER_NAME = re.compile(r"(w|b|weights?|bias)[\W_]*\d*([\W_]\d+)*", re.IGNORECASE)
 
 
 def kind_of(node: Node, graph: Graph) -> str:
     """One of `KINDS`. Parameters are the leaves of a model's scopes, else known by name."""
-    if node.index in graph.outputs:
+    if graph.is_output(node):
         return "output"
     if not node.is_leaf:
         return "interior"
     is_parameter = node.scope if graph.has_scoped_leaves else _PARAMETER_NAME.fullmatch(node.label)
     return "parameter" if is_parameter else "input"
+
+
+def legend_of(kinds: Collection[str]) -> str:
+    """`border: dashed for parameters, thick for outputs`, of those kinds that there are."""
+    words = [f"{BORDERS[k].word} for {k}s" for k in KINDS if k in kinds and BORDERS[k].word]
+    return f"border: {', '.join(words)}" if len(kinds) > 1 and words else ""
 
 
 def title_of(graph: Graph) -> str:

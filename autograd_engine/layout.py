@@ -94,4 +94,8 @@ def _corner(points: str) -> tuple[float, float]:
 
 
 def _link(group: ElementTree.Element) -> Link:
-    return Link(_child(group, "path").get("d", ""), _child(group, "polygon").get("points", ""))
+    """Places to a tenth of a point: two digits of Graphviz's make a quarter of a page."""
+    path, head = _child(group, "path").get("d", ""), _child(group, "polygon").get("points", "")
+    return Link(
+        *(re.sub(r"-?\d+\.\d+", lambda x: f"{float(x[0]):.1f}", words) for words in (path, head))
+    )

@@ -17,7 +17,7 @@ from autograd_engine.notation import ATOM, PRODUCT, Formula, rounded
 from autograd_engine.prose import Block, Heading, Item, Said, Table, equal, listed
 from autograd_engine.routes import Route, Routes, added, routes
 
-__all__ = ["Subject", "lesson"]
+__all__ = ["MOST_USES", "Subject", "lesson"]
 
 MOST_STEPS = 40  # that are written out, forward and backward
 MOST_PATHS = 12

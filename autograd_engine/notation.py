@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import NamedTuple
 
-from autograd_engine.wording import short
+from autograd_engine.wording import SHORT, same, short
 
 __all__ = [
-    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "constant", "rounded", "symbol_of",
+    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "constant", "exact", "fraction",
+    "rounded", "symbol_of",
 ]  # fmt: skip
 
 ATOM, POWER, PRODUCT, SUM, CHOICE = range(5)
@@ -49,8 +49,30 @@ def symbol_of(name: str) -> str:
 
 
 def constant(x: float) -> Formula:
-    """A plain number, as short as it is exact."""
-    return _numeral(repr(x).removesuffix(".0") if math.isfinite(x) else repr(x))
+    """A plain number with at most six digits; one that is only close to those keeps its zeros."""
+    whole, brief = repr(x).removesuffix(".0"), f"{x:.6g}"
+    if len(whole) <= len(brief):
+        return _numeral(whole)
+    if same(x, float(brief)):
+        return _numeral(brief)
+    text = f"{x:#.6g}"
+    return _numeral(f"{text}0" if text.endswith(".") else text)
+
+
+def exact(x: float) -> Formula:
+    """A plain number with all its digits."""
+    return _numeral(repr(x).removesuffix(".0"))
+
+
+def fraction(x: float) -> Formula:
+    """A number as it is read, but 1/3 and the like as such where their digits do not end soon."""
+    n = 1.0 / x if x else 0.0
+    if len(repr(x)) > SHORT and 1.0 < abs(n) < 1e6 and same(n, round(n)):
+        one = "-1" if n < 0.0 else "1"
+        count = f"{abs(round(n))}"
+        sign = SUM if n < 0.0 else PRODUCT
+        return Formula(f"{one}/{count}", rf"\frac{{{one}}}{{{count}}}", sign, POWER)
+    return rounded(x)
 
 
 def rounded(x: float) -> Formula:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autograd_engine.arrows import edge_text, meaning_of, waiting
-from autograd_engine.cards import OUTDATED
-from autograd_engine.folded_cards import caption_of, flow_text, group_rows, sent_by
+from autograd_engine.contents import caption_of, flow_text, group_rows, sent_by
 from autograd_engine.folding import Folded
-from autograd_engine.formulas import Formula, names_of, operation_of
-from autograd_engine.graph import Graph, Node
+from autograd_engine.formulas import names_of, operation_of
+from autograd_engine.graph import OUTDATED, Graph, Node
 from autograd_engine.looks import Look
+from autograd_engine.notation import Formula
 from autograd_engine.wording import number, printable, signed
 
 __all__ = ["outline"]
@@ -48,11 +48,11 @@ class _Tree(NamedTuple):
         written = set[int]()
         todo = [(_Branch(root, ""), "", "") for root in reversed(list(roots))]
         while todo:
-            if len(written) == most:
-                yield f"{CUT}{self.size - most:,} more (max_nodes={most}; None writes them all)"
-                return
             (item, remark), before, joint = todo.pop()
             seen = item in written
+            if len(written) == most and not seen:
+                yield f"{CUT}{self.size - most:,} more (max_nodes={most}; None writes them all)"
+                return
             text = f"{self.name(item)} (see above)" if seen else self.line(item)
             yield f"{_narrow(before)}{joint}{text}{f'  [{remark}]' if remark else ''}"
             if seen:
@@ -72,13 +72,14 @@ def _of_nodes(graph: Graph, look: Look) -> Iterator[str]:
     names = names_of(graph) if len(graph.nodes) <= MOST_NAMES else _numbered(graph)
 
     def name(i: int) -> str:
-        return printable(names[i].text)
+        return names[i].text
 
     def line(i: int) -> str:
         node = graph.nodes[i]
-        formula = printable(operation_of(node, names).text, LONGEST)
-        parts = [name(i), formula] if formula != name(i) else [formula]
-        return _with_numbers(" = ".join(parts), node, graph, look)
+        text, formula = name(i), operation_of(node, names).text
+        if formula != text:
+            text += f" = {printable(formula, LONGEST)}"
+        return _with_numbers(text, node, graph, look)
 
     def below(i: int) -> list[_Branch]:
         edges = graph.edges_into(graph.nodes[i])

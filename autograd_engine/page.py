@@ -10,11 +10,16 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 import secrets
+from abc import ABC, abstractmethod
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-__all__ = ["document", "fragment", "image"]
+from autograd_engine.files import write
+
+__all__ = ["Page", "document", "fragment", "image"]
 
 
 def image(svg: str, description: str) -> str:
@@ -64,6 +69,37 @@ def document(body: str, title: str) -> str:
         "<style>body{margin:1rem;font-family:system-ui,sans-serif}</style>\n"
         f"</head>\n<body>\n{body}</body>\n</html>\n"
     )
+
+
+class Page(ABC):
+    """Something interactive: a notebook shows it, `save` writes it as a page.
+
+    Attributes
+    ----------
+    title : str
+        Of the page.
+    """
+
+    title: str
+
+    @abstractmethod
+    def html(self) -> str:
+        """The element, for a page of one's own."""
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page that needs nothing else; whole, or not at all.
+
+        Raises
+        ------
+        ValueError
+            When `path` does not end in .html or .htm.
+        """
+        if Path(path).suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"save: {str(path)!r} does not end in .html")
+        return write(document(self.html(), self.title), path)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": repr(self)}
 
 
 def _json(data: Any) -> str:

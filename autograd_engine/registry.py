@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import string
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,9 @@ def primitive(
     TypeError
         When the body's parameters and the local derivatives differ in number.
     ValueError
-        When the name is taken by another primitive or by an attribute of Value. Defining the same
-        function again, as running a notebook's cell twice does, replaces the row.
+        When the name is taken by another primitive or by an attribute of Value, or `latex` has
+        other fields than the numbers of the operands. Defining the same function again, as running
+        a notebook's cell twice does, replaces the row.
 
     Notes
     -----
@@ -126,6 +128,7 @@ def _check(row: Primitive) -> None:
             ) from None
     if not isinstance(row.aliases, tuple) or not all(map(_is_public, row.aliases)):
         raise TypeError(f"primitive {row.name}: aliases must be a tuple of names: {row.aliases!r}")
+    _check_latex(row)
     for name in (row.name, *row.aliases):
         old = TABLE.get(name) or ALIASES.get(name)
         if old and _place(old) != _place(row):
@@ -133,6 +136,21 @@ def _check(row: Primitive) -> None:
                 f"primitive {name}: this name is taken by {old!r} of {old.function.__module__}; "
                 "choose another"
             )
+
+
+def _check_latex(row: Primitive) -> None:
+    """Refuse a template that could not be filled in later: fields are numbers of operands."""
+    fields = {(str(i), "", None) for i in range(row.arity)}
+    try:
+        found = {part[1:] for part in string.Formatter().parse(row.latex) if part[1] is not None}
+    except ValueError as error:
+        found = {(str(error), "", None)}
+    if not found <= fields:
+        operands = ", ".join([f"{{{i}}}" for i in range(row.arity)])
+        raise ValueError(
+            f"primitive {row.name}: latex {row.latex!r} may have no other fields than {operands}, "
+            "the operands; write {{ and }} for braces of LaTeX itself"
+        )
 
 
 def _place(row: Primitive) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import graphviz
 
+from autograd_engine import files
 from autograd_engine.errors import RenderError
 
 __all__ = ["FORMATS", "Picture", "accessible", "dot_bytes"]
@@ -83,10 +84,10 @@ def _engine(format: str) -> str:
 def _embedded() -> str | None:
     """The executable of graphviz-pure, found without relying on PATH."""
     try:
-        files = importlib.metadata.files("graphviz-pure") or []
+        installed = importlib.metadata.files("graphviz-pure") or []
     except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
+        installed = []
+    for file in installed:
         if file.stem == "graphviz-pure" and Path(str(file.locate())).is_file():
             return str(Path(str(file.locate())).resolve())
     return shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or shutil.which(
@@ -165,7 +166,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc] # graphviz ships no types
         picture = self.pipe(format)
         source = Path(self.save(filename, directory=directory))
         path = Path(outfile or f"{source}.{format}")
-        path.write_bytes(picture if isinstance(picture, bytes) else picture.encode())
+        files.write(picture, path)
         if cleanup:
             source.unlink()
         if view:

@@ -89,6 +89,10 @@ class Scene:
             f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">'
             f"<title>{_text(board.title)}</title><desc>{_text(self.description + note)}</desc>"
             f"<style>{self.style()}{style}</style>"
+            f'<defs><marker id="ae-back-{self.theme.name}" viewBox="0 0 8 8" refX="7" refY="4" '
+            f'markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" '
+            f'orient="auto-start-reverse"><polygon points="0,0 8,4 0,8" '
+            f'style="stroke:none;fill:{self.theme.current}"/></marker></defs>'
             f'<g transform="translate({x:g},{y:g})">{"".join(body)}{extra}</g></svg>'
         )
 
@@ -178,6 +182,9 @@ class Scene:
             ".take rect": (f"stroke:{theme.receiving};stroke-width:3;stroke-dasharray:7 3"),
             ".on path,{}.on polygon": f"stroke:{theme.current};stroke-width:2.2",
             ".on polygon": f"fill:{theme.current}",
+            # gradients run against the arrows
+            ".back path": f"marker-start:url(#ae-back-{theme.name})",
+            ".back polygon": f"fill:{theme.line};stroke:{theme.line};stroke-width:1",
             ".a": (
                 f"fill:{theme.current};font-weight:bold;text-anchor:middle;"
                 f"paint-order:stroke;stroke:{theme.background};stroke-width:4px"

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autograd_engine.formulas import (
-    ATOM,
-    PRODUCT,
-    SUM,
-    Formula,
-    derivatives_of,
-    names_of,
-    operation_of,
-)
-from autograd_engine.graph import Graph, Node
-from autograd_engine.wording import number
+from autograd_engine.formulas import arithmetic_of, derivatives_of, names_of, operation_of
+from autograd_engine.graph import OUTDATED, Graph, Node
+from autograd_engine.notation import ATOM, PRODUCT, Formula, rounded
+from autograd_engine.wording import short
 
 __all__ = ["Contribution", "Step", "sequence", "view"]
 
@@ -25,7 +19,7 @@ class Contribution(NamedTuple):
     """What one operand gets in a backward step: product = derivative * adjoint, added to `before`.
 
     `gradient` is how that gradient is called, `(x1*w1).grad`; `formula` that of the local
-    derivative; `position` counts the operands, constants too.
+    derivative, "" for a plain number; `position` counts the operands, constants too.
     """
 
     node: Node
@@ -41,12 +35,13 @@ class Contribution(NamedTuple):
 
     @property
     def arithmetic(self) -> str:
-        """The product in numbers, such as `-3.0000 × 0.5000 = -1.5000`."""
-        return f"{number(self.derivative)} × {number(self.adjoint)} = {number(self.product)}"
+        """The product in numbers, such as `-3 × 0.5 = -1.5`."""
+        adjoint = rounded(self.adjoint).within(ATOM).text
+        return f"{short(self.derivative)} × {adjoint} = {short(self.product)}"
 
     def __str__(self) -> str:
         formula = f"{self.formula} × grad = " if self.formula else ""
-        return f"{self.gradient} += {formula}{self.arithmetic}  ->  {number(self.after)}"
+        return f"{self.gradient} += {formula}{self.arithmetic}  ->  {short(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +75,30 @@ class Step:
     adjoint: float = 0.0
     contributions: tuple[Contribution, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Step {self.position} of {self.total}, {self.phase}: {self.name}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What a notebook shows."""
+        printer.text(str(self))
+
     def __str__(self) -> str:
         head = f"{self.position:>3}/{self.total} {self.phase:<8}  "
         if self.phase == "forward":
             return f"{head}{self.name} = {self.statement}"
-        lines = [f"{head}{self.gradient} = {number(self.adjoint)}"]
+        lines = [f"{head}{self.gradient} = {short(self.adjoint)}{self.remark}"]
         return "\n".join([*lines, *(f"{'':>18}{c}" for c in self.contributions)])
 
     @property
     def statement(self) -> str:
-        """What a forward step computes: `x1*w1 = 2.0000*(-3.0000) = -6.0000`."""
+        """What a forward step computes, without its name: `2*(-3) = -6`."""
         operation = f"{self.operation} = " if self.operation != self.name else ""
-        return f"{operation}{self.arithmetic} = {number(self.node.data)}"
+        return f"{operation}{self.arithmetic} = {short(self.node.data)}{self.remark}"
+
+    @property
+    def remark(self) -> str:
+        """That the numbers do not go together, where somebody has set one since."""
+        return f" ({OUTDATED})" if self.node.outdated else ""
 
 
 def view(value: Any, names: Mapping[str, Any] | None) -> Graph:
@@ -113,11 +120,11 @@ def view(value: Any, names: Mapping[str, Any] | None) -> Graph:
 def sequence(graph: Graph) -> Iterator[Step]:
     """The steps of both passes over a graph whose adjoints start at 1.
 
-    Contributions are added in the order, and so to the same bits, as in `backward`.
+    Contributions are added in the order, and so to the same bits, as in `backward`; to rounding
+    where a dot is shown as its products.
     """
     names = names_of(graph)
     data = [node.data for node in graph.nodes]
-    shown = [_rounded(x) for x in data]
     operations = [node for node in graph.nodes if not node.is_leaf]
     total = 2 * len(operations) + 1
 
@@ -136,7 +143,7 @@ def sequence(graph: Graph) -> Iterator[Step]:
             names[node.index].text,
             _gradient(names[node.index]),
             operation_of(node, names).text,
-            operation_of(node, shown).text,
+            arithmetic_of(node, data).text,
             adjoint,
             contributions,
         )
@@ -157,14 +164,13 @@ def sequence(graph: Graph) -> Iterator[Step]:
         )
 
 
+def _without_numbers(formula: Formula) -> str:
+    """A formula as a factor; of 1 or -0.5, which the arithmetic has, nothing."""
+    return formula.within(PRODUCT).text if re.search(r"[^\W\d]", formula.text) else ""
+
+
 def _gradient(name: Formula) -> str:
     return f"{name.within(ATOM).text}.grad"
-
-
-def _rounded(x: float) -> Formula:
-    """A number as it stands in arithmetic, negative ones in parentheses where they need them."""
-    text = number(x)
-    return Formula(text, text, SUM if x < 0.0 else ATOM)
 
 
 def _contributions(
@@ -181,7 +187,7 @@ def _contributions(
             names[edge.source].text,
             _gradient(names[edge.source]),
             edge.position,
-            formulas[edge.position].within(PRODUCT).text,
+            _without_numbers(formulas[edge.position]),
             edge.derivative,
             adjoint,
             product,

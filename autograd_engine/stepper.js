@@ -21,21 +21,22 @@ const lengths = frames.map((f) => f[6].length).sort((a, b) => a - b);
 root.style.setProperty("--lines", Math.min(10, lengths[Math.floor(0.9 * lengths.length)]));  // most fit
 
 // --- controls
+make("div", root, {className: "title", textContent: data.title});
 const bar = make("div", root, {className: "bar"});
 const button = (text, label, act) => {
   const element = make("button", bar, {type: "button", textContent: text, title: label, onclick: act});
   element.setAttribute("aria-label", label);
   return element;
 };
-button("|◀\uFE0E", "first step (Home)", () => { stop(); show(0); });
-button("◀\uFE0E", "step back (left arrow)", () => { stop(); show(at - 1); });
-const play = button("▶\uFE0E play", "play (space)", () => timer ? stop() : start());
+button("|◀\uFE0E", "first step (Home)", () => go(0));
+button("◀\uFE0E", "step back (left arrow)", () => go(at - 1));
+const play = button("", "", toggle);
 play.className = "play";
-button("▶\uFE0E", "step forward (right arrow)", () => { stop(); show(at + 1); });
-button("▶\uFE0E|", "last step (End)", () => { stop(); show(frames.length); });
+button("▶\uFE0E", "step forward (right arrow)", () => go(at + 1));
+button("▶\uFE0E|", "last step (End)", () => go(frames.length));
 const slider = make("input", bar, {type: "range", min: 0, max: frames.length, step: 1});
 slider.setAttribute("aria-label", "step");
-slider.oninput = () => { stop(); show(Number(slider.value)); };
+slider.oninput = () => go(Number(slider.value));
 const speed = make("select", bar, {title: "speed"});
 speed.setAttribute("aria-label", "speed");
 for (const factor of [0.5, 1, 2, 4, 8]) make("option", speed, {value: factor, textContent: `${factor}×`});
@@ -47,8 +48,10 @@ const where = make("span", bar, {className: "where"});
 
 const say = make("div", root, {className: "say"});
 const headline = make("p", say, {className: "headline"});
-headline.setAttribute("aria-live", "polite");
 const table = make("table", say, {});
+const live = make("div", root, {className: "live"});
+live.setAttribute("aria-live", "polite");
+root.append(picture);  // unseen: for a print, and for a copy that the browser saves
 const view = make("div", root, {className: "view"});
 const sheet = make("div", view, {className: "sheet"});
 sheet.append(svg);
@@ -57,18 +60,13 @@ const legend = make("p", root, {className: "legend"});
 make("span", legend, {className: "give", textContent: "solid: gives"});
 legend.append(" ");
 make("span", legend, {className: "take", textContent: "dashed: receives"});
-legend.append(" · keys: ← → Home End space + − 0 · drag to move, Ctrl and wheel to zoom · " +
-  `point at a card for details${data.note ? " · " + data.note : ""}`);
+legend.append(" · keys: ← → Home End space + − 0 · drag, or Shift and arrows, to move · Ctrl and wheel to zoom · " +
+  `point at a card, or N and Shift N, for details${data.note ? " · " + data.note : ""}`);
 const all = make("details", root, {});
 make("summary", all, {textContent: "All steps as text"});
 const rows = (frame) => frame[6].map((row) => "    " + row.join("  |  "));
-const tell = () => {
-  if (!all.querySelector("pre")) {
-    const lines = frames.flatMap((f, i) => [`${i + 1}. ${phases[f[0]]}: ${f[5]}`, ...rows(f)]);
-    make("pre", all, {textContent: lines.join("\n"), tabIndex: 0});
-  }
-};
-all.ontoggle = tell;
+const lines = frames.flatMap((f, i) => [`${i + 1}. ${phases[f[0]]}: ${f[5]}`, ...rows(f)]);
+make("pre", root, {textContent: lines.join("\n"), tabIndex: 0});  // seen when `all` is open, and in print
 
 // --- state: what each text says from which step on
 const cards = [], links = [];
@@ -76,6 +74,8 @@ for (const element of svg.querySelectorAll("[data-c]")) cards[element.dataset.c]
 for (const element of svg.querySelectorAll("[data-e]")) links[element.dataset.e] = element;
 const texts = data.texts.map(([card, row, changes]) =>
   ({element: cards[card].querySelector(`[data-r="${row}"]`), row, changes}));
+const description = svg.querySelector("desc");
+svg.setAttribute("role", "group");  // what is inside an image is hidden from those who do not see
 let at = -1, timer = 0, marked = [], labels = [];
 
 const mark = (element, name) => { element.classList.add(name); marked.push([element, name]); };
@@ -105,10 +105,13 @@ function show(step) {
   say.scrollTop = 0;
   const current = step ? frames[step - 1] : null;
   if (current) {
-    const [, giving, receiving, active, arithmetic, , lines] = current;
+    const [phase, giving, receiving, active, arithmetic, , lines] = current;
     for (const card of receiving) mark(cards[card], "take");
     for (const card of giving) if (!receiving.includes(card)) mark(cards[card], "give");
-    for (const link of active) mark(links[link], "on");
+    for (const link of active) {
+      mark(links[link], "on");
+      if (phase === 2) mark(links[link], "back");  // gradients run against the arrows
+    }
     arithmetic.forEach(label);
     lines.forEach((line, i) => {
       const row = make("tr", table, {});
@@ -118,27 +121,45 @@ function show(step) {
   headline.textContent = current ? current[5] : "The inputs and parameters are given; step forward.";
   where.textContent = `step ${step} of ${frames.length}${current ? " · " + phases[current[0]] : ""}`;
   slider.value = step;
-  slider.setAttribute("aria-valuetext", `${where.textContent}: ${headline.textContent}`);
+  slider.setAttribute("aria-valuetext", `step ${step}`);
+  description.textContent = `Computation graph at ${where.textContent}.`;
   root.dataset.step = step;
   if (current) follow(current[1], current[2]);
-  if (step === frames.length) stop();
 }
+function go(step) {
+  stop();
+  show(step);
+  announce();
+}
+function announce() { live.textContent = `${where.textContent}: ${headline.textContent}`; }
 
 // --- playing
+function look(text, name) {
+  play.textContent = text;
+  play.title = `${name} (space)`;
+  play.setAttribute("aria-label", play.title);
+}
 function stop() {
   clearTimeout(timer);
   timer = 0;
-  play.textContent = "▶\uFE0E play";
+  look("▶\uFE0E play", "play");
 }
 function start() {
   if (at === frames.length) show(0);
-  play.textContent = "❚❚ pause";
+  look("❚❚ pause", "pause");
+  const wait = () => { timer = setTimeout(next, 1200 / Number(speed.value)); };
   const next = () => {
     if (!root.isConnected) return stop();
+    if (at + 1 === frames.length) return go(at + 1);
     show(at + 1);
-    if (at < frames.length) timer = setTimeout(next, 1200 / Number(speed.value));
+    wait();
   };
-  timer = setTimeout(next, 1200 / Number(speed.value));
+  wait();
+}
+function toggle() {
+  if (!timer) return start();
+  stop();
+  announce();
 }
 
 // --- pan and zoom, by the part of the picture that is in view
@@ -193,13 +214,42 @@ function follow(giving, receiving) {  // into view, when some of it is outside
   if (y0 < top || y1 > top + h) top = (y0 + y1 - h) / 2;
   frame();
 }
-let drag = null;
+function pan(x, y) {
+  left += (60 * x) / scale;
+  top += (60 * y) / scale;
+  frame();
+}
+
+// --- cards, by pointer and by keys: one of them is among the stops of the Tab key
+const stops = cards.map((card, i) => i).filter((i) => cards[i].querySelector("[data-r]"));
+let turn = -1, pointed = "", drag = null;
+const detail = (card) => card ? card.querySelector("title").textContent : "";
+const told = () => { hover.textContent = pointed || detail(svg.querySelector("[data-c]:focus")); };
+for (const i of stops) {
+  cards[i].setAttribute("role", "img");
+  cards[i].setAttribute("aria-label", detail(cards[i]));
+  cards[i].setAttribute("tabindex", i === stops[0] ? 0 : -1);
+}
+view.addEventListener("focusin", (event) => {  // with a listener of its own the SVG would take part
+  cards[stops[Math.max(0, turn)]].setAttribute("tabindex", -1);
+  turn = stops.indexOf(Number(event.target.dataset.c));
+  event.target.setAttribute("tabindex", 0);
+  told();
+  if (!event.target.matches(":focus-visible")) return;  // by the pointer it is there, perhaps to be dragged
+  follow([stops[turn]], []);
+  event.target.scrollIntoView({block: "nearest", inline: "nearest"});
+});
+view.addEventListener("focusout", told);
+function visit(step) {
+  const next = turn < 0 && step < 0 ? stops.length - 1 : turn + step;
+  cards[stops[(next + stops.length) % stops.length]].focus({preventScroll: true});  // it will have moved
+}
 view.onpointerdown = (event) => {
   if (event.button === 0) drag = [event.clientX, event.clientY, left, top];
 };
 view.onpointermove = (event) => {
-  const card = event.target.closest("[data-c]");
-  hover.textContent = card ? card.querySelector("title").textContent : "";
+  pointed = detail(event.target.closest("[data-c]"));
+  told();
   if (!drag || !(event.buttons & 1)) { drag = null; return; }
   left = drag[2] - (event.clientX - drag[0]) / scale;
   top = drag[3] - (event.clientY - drag[1]) / scale;
@@ -214,16 +264,23 @@ view.addEventListener("wheel", (event) => {  // with Ctrl, as pinching is; else 
     (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
 }, {passive: false});
 root.addEventListener("keydown", (event) => {
-  event.stopPropagation();  // at any key that reaches it JupyterLab takes the focus to the cell
+  // a notebook of JupyterLab takes the focus at any key that reaches it, Control alone too
+  if (root.closest(".jp-Notebook")) event.stopPropagation();
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select,pre,summary")) return;
   const onButton = event.target.closest("button");
-  const act = {
-    ArrowRight: () => { stop(); show(at + 1); }, ArrowLeft: () => { stop(); show(at - 1); },
-    Home: () => { stop(); show(0); }, End: () => { stop(); show(frames.length); },
-    " ": onButton ? null : () => play.click(), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25),
-    "0": () => { fit(); frame(); },
-  }[event.key];
-  if (act) { event.preventDefault(); act(); }
+  const act = (event.shiftKey ? {
+    ArrowRight: () => pan(1, 0), ArrowLeft: () => pan(-1, 0),
+    ArrowDown: () => pan(0, 1), ArrowUp: () => pan(0, -1),
+    n: () => visit(-1), "+": () => zoom(1.25),
+  } : {
+    ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1),
+    Home: () => go(0), End: () => go(frames.length), " ": onButton ? null : toggle,
+    n: () => visit(1), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25), "0": () => { fit(); frame(); },
+  })[event.key === "N" ? "n" : event.key];
+  if (!act) return;
+  event.preventDefault();
+  event.stopPropagation();
+  act();
 });
 if (window.ResizeObserver) {
   let last = 0;
@@ -232,19 +289,7 @@ if (window.ResizeObserver) {
     frame();
   }).observe(view);
 }
-
-// --- printing: all steps as text; the style shows the whole picture
-let opened = null;
-window.addEventListener("beforeprint", () => {
-  if (!root.isConnected) return;
-  tell();
-  opened = all.open;
-  all.open = true;
-});
-window.addEventListener("afterprint", () => {
-  if (opened !== null) all.open = opened;
-  opened = null;
-});
 fit();
 frame();
+stop();
 show(0);

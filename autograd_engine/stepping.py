@@ -8,13 +8,11 @@ which the backward pass starts with 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from autograd_engine.backend import Value
 from autograd_engine.expansion import expanded
-from autograd_engine.files import write
-from autograd_engine.page import document, fragment, image
+from autograd_engine.page import Page, fragment, image
 from autograd_engine.scene import Scene, scene_of
 from autograd_engine.sequence import Step, sequence, view
 
@@ -47,15 +45,15 @@ def steps(value: Value, *, names: Mapping[str, Any] | None = None) -> Iterator[S
     >>> x = Value(3.0, label="x")
     >>> for step in steps(x * x + x):
     ...     print(step)
-      1/5 forward   x*x = 3.0000*3.0000 = 9.0000
-      2/5 forward   x*x + x = 9.0000 + 3.0000 = 12.0000
-      3/5 start     (x*x + x).grad = 1.0000
-      4/5 backward  (x*x + x).grad = 1.0000
-                      (x*x).grad += 1 × grad = 1.0000 × 1.0000 = 1.0000  ->  1.0000
-                      x.grad += 1 × grad = 1.0000 × 1.0000 = 1.0000  ->  1.0000
-      5/5 backward  (x*x).grad = 1.0000
-                      x.grad += x × grad = 3.0000 × 1.0000 = 3.0000  ->  4.0000
-                      x.grad += x × grad = 3.0000 × 1.0000 = 3.0000  ->  7.0000
+      1/5 forward   x*x = 3*3 = 9
+      2/5 forward   x*x + x = 9 + 3 = 12
+      3/5 start     (x*x + x).grad = 1
+      4/5 backward  (x*x + x).grad = 1
+                      (x*x).grad += 1 × 1 = 1  ->  1
+                      x.grad += 1 × 1 = 1  ->  1
+      5/5 backward  (x*x).grad = 1
+                      x.grad += x × grad = 3 × 1 = 3  ->  4
+                      x.grad += x × grad = 3 × 1 = 3  ->  7
     """
     return sequence(expanded(view(value, names)))
 
@@ -69,7 +67,8 @@ def stepper(
 ) -> Stepper:
     """A page to step through both passes with: one node a step, with the arithmetic of each edge.
 
-    Above 200 steps a card stands for a neuron, a layer or a band of depths, by what fits.
+    Above 200 steps or 200 values a card stands for a neuron, a layer or a band of depths, by what
+    fits. The backward pass starts with 1 and with all gradients 0, whatever `.grad` holds.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def stepper(
     return Stepper(scene_of(value, names=names, theme=theme, direction=direction, most=MAX_STEPS))
 
 
-class Stepper:
+class Stepper(Page):
     """What `stepper` returns.
 
     Where scripts are not allowed, as in a notebook that is not trusted, the picture after the last
@@ -106,36 +105,19 @@ class Stepper:
     """
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+        self._scene, self.title = scene, scene.storyboard.title
 
     def __len__(self) -> int:
         """The number of steps."""
         return len(self._scene.storyboard.frames)
 
     def __repr__(self) -> str:
-        return f"<Stepper of {len(self)} steps: {self._scene.storyboard.title}>"
+        return f"<Stepper of {len(self)} steps: {self.title}>"
 
     def html(self) -> str:
         """The element, for a page of one's own."""
-        board = self._scene.storyboard
-        picture = image(self._scene.svg(), f"{board.title}. {self._scene.description}")
+        picture = image(self._scene.svg(), f"{self.title}. {self._scene.description}")
         return fragment("stepper", picture, _data(self._scene))
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page; whole, or not at all.
-
-        Raises
-        ------
-        ValueError
-            When `path` does not end in .html or .htm.
-        """
-        path = Path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"stepper: {str(path)!r} does not end in .html")
-        return write(document(self.html(), self._scene.storyboard.title), path)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": repr(self)}
 
 
 def _data(scene: Scene) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from autograd_engine.cards import applied
+from autograd_engine.contents import applied
 from autograd_engine.expansion import READABLE, expanded
-from autograd_engine.graph import Graph, Node
+from autograd_engine.graph import OUTDATED, Graph, Node
 from autograd_engine.kinds import kind_of
 from autograd_engine.sequence import Step, sequence
-from autograd_engine.wording import number, printable, signed
+from autograd_engine.wording import number, printable, short, signed
 
-__all__ = ["Card", "Frame", "Storyboard", "node_by_node", "titled"]
+__all__ = ["Card", "Frame", "Storyboard", "node_by_node", "outdated", "titled"]
 
 DATA, GRAD = 0, 1  # the rows of a card
 LONGEST_TITLE, LONGEST_TIP = 24, 200
@@ -88,6 +88,11 @@ def titled(graph: Graph, name: str) -> str:
     return f"{printable(name)} = {number(graph.output.data)}, step by step"
 
 
+def outdated(graph: Graph) -> str:
+    """A note where some numbers do not follow from the others."""
+    return f"{OUTDATED} in some cards" if any(node.outdated for node in graph.nodes) else ""
+
+
 def node_by_node(graph: Graph, most: int) -> Storyboard | None:
     """A frame for each node and pass; None where that makes more than `most`, or too many cards."""
     graph = expanded(graph)
@@ -111,8 +116,11 @@ def node_by_node(graph: Graph, most: int) -> Storyboard | None:
             links.append((edge.source, circle_of[node.index]))
         link_of[node.index, -1] = len(links)
         links.append((circle_of[node.index], node.index))
-    frames = [_frame(step, circle_of, link_of) for step in steps]
-    return Storyboard(titled(graph, names[graph.output.index]), cards, links, frames)
+    start = next(step for step in steps if step.phase == "start")
+    output = printable(start.gradient.removesuffix(".grad"), LONGEST_TITLE)
+    frames = [_frame(step, output, circle_of, link_of) for step in steps]
+    name = names[graph.output.index]
+    return Storyboard(titled(graph, name), cards, links, frames, outdated(graph))
 
 
 def _card(graph: Graph, node: Node, name: str) -> Card:
@@ -137,7 +145,21 @@ def _sign(node: Node) -> str:
     return printable(applied(node) if len(node.operands) == 2 else node.symbol, LONGEST_TITLE)
 
 
-def _frame(step: Step, circle_of: dict[int, int], link_of: dict[tuple[int, int], int]) -> Frame:
+def _chain_rule(output: str, step: Step) -> tuple[str, ...]:
+    """The headings of the arithmetic: ∂L/∂x += ∂n/∂x × ∂L/∂n, for each operand of a node n."""
+    node = printable(step.gradient.removesuffix(".grad"), LONGEST_TITLE)
+    return (
+        "operand",
+        f"∂{node}/∂operand",
+        f"× ∂{output}/∂{node}",
+        "= contribution",
+        "grad so far",
+    )
+
+
+def _frame(
+    step: Step, output: str, circle_of: dict[int, int], link_of: dict[tuple[int, int], int]
+) -> Frame:
     i = step.node.index
     name = printable(step.name, LONGEST_TIP)
     if step.phase == "start":
@@ -154,22 +176,22 @@ def _frame(step: Step, circle_of: dict[int, int], link_of: dict[tuple[int, int],
         frame.texts[i, DATA] = number(step.node.data)
         return frame
     frame.headline = (
-        f"{printable(step.gradient, LONGEST_TIP)} = {number(step.adjoint)} is complete: "
-        "each operand gets the local derivative times it"
+        f"{printable(step.gradient, LONGEST_TIP)} = {short(step.adjoint)} is complete: "
+        f"each operand gets its local derivative times that{step.remark}"
     )
     frame.receiving = operands
-    frame.table = [("operand", "local derivative", "× grad", "= contribution", "grad so far")]
+    frame.table = [_chain_rule(output, step)]
     for c in step.contributions:
         frame.links[link_of[i, c.position]] = c.arithmetic
         frame.texts[c.node.index, GRAD] = signed(c.after)
-        formula = f"{c.formula} = " if re.search(r"[^\W\d]", c.formula) else ""  # no bare number
+        formula = f"{c.formula} = " if c.formula else ""
         frame.table.append(
             (
                 printable(c.name, LONGEST_TIP),
-                f"{printable(formula, LONGEST_TIP)}{number(c.derivative)}",
-                number(c.adjoint),
-                signed(c.product),
-                f"{signed(c.before)} → {signed(c.after)}",
+                f"{printable(formula, LONGEST_TIP)}{short(c.derivative)}",
+                short(c.adjoint),
+                short(c.product),
+                f"{short(c.before)} → {short(c.after)}",
             )
         )
     return frame

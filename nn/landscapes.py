@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_engine import Value, no_grad, value_and_grad
 from nn.data import finite
-from nn.plots import CURVE_COLOR, SLOPE_COLOR, color, curve_grid, marker, plain, subplots
+from nn.palette import color, marker
+from nn.plots import CURVE_COLOR, SLOPE_COLOR, curve_grid, plain, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

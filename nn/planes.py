@@ -19,10 +19,19 @@ from nn.training import class_of
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Targets", "encoded", "grid_over", "outputs_at", "right", "targets_of"]
+__all__ = [
+    "GRID",
+    "NOT_A_NUMBER",
+    "Targets",
+    "encoded",
+    "grid_over",
+    "outputs_at",
+    "right",
+    "targets_of",
+]
 
 GRID = 50  # points along each side
-NOT_A_NUMBER = 255
+NOT_A_NUMBER = 255  # the byte of such an output; others are below
 MARGIN = 0.15  # of the extent of the samples, on each side
 
 
@@ -92,7 +101,8 @@ def grid_over(X: np.ndarray[Any, Any]) -> tuple[list[float], list[float], np.nda
     import numpy as np
 
     low, high = X.min(axis=0), X.max(axis=0)
-    margin = MARGIN * np.where(high > low, high - low, 1.0)
+    single = np.maximum(1.0, np.abs(low))  # the extent of a column of equal numbers
+    margin = MARGIN * np.where(high > low, high - low, single)
     sides = [np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1)]
     across, up = np.meshgrid(*sides)
     corners = [[float(side[end]) for side in sides] for end in (0, -1)]
@@ -111,8 +121,8 @@ def right(targets: Targets, outputs: np.ndarray[Any, Any]) -> np.ndarray[Any, An
 def encoded(targets: Targets, planes: Sequence[np.ndarray[Any, Any]]) -> dict[str, Any]:
     """Outputs over the grid as text, a byte a point, all on the same scale.
 
-    Classes: `class * levels + lead`, where `levels - 1` is a lead of `high` or more. Numbers: from
-    0 for `low` to 254 for `high`.
+    A byte is `class * levels + shade`, or NOT_A_NUMBER. Of classes the shade is the lead, from 0
+    to `levels - 1` for `high` or more; numbers are one class, with shades from `low` to `high`.
     """
     import numpy as np
 
@@ -121,16 +131,18 @@ def encoded(targets: Targets, planes: Sequence[np.ndarray[Any, Any]]) -> dict[st
     stack = np.where(known[:, :, None], stack, 0.0)
     if targets.kind == "numbers":
         sizes = stack[:, :, 0]
-        low, high = _span(np.concatenate([np.percentile(sizes[known], (2, 98)), targets.y]))
-        bytes_, levels = 254 * np.clip((sizes - low) / (high - low), 0.0, 1.0) + 0.5, 255
+        most = np.percentile(sizes[known], (2, 98)) if known.any() else []
+        low, high = _span(np.concatenate([most, targets.y]))
+        levels = NOT_A_NUMBER
+        bytes_ = (levels - 1) * np.clip((sizes - low) / (high - low), 0.0, 1.0) + 0.5
     else:
         winner, lead = _leads(targets, stack)
-        levels = 255 // targets.classes
+        levels = NOT_A_NUMBER // targets.classes
         low, high = 0.0, (float(np.percentile(lead[known], 90)) if known.any() else 0.0) or 1.0
         bytes_ = winner * levels + np.floor(np.minimum(lead / high, 1.0) * (levels - 1) + 0.5)
     codes = np.where(known, bytes_, NOT_A_NUMBER).astype(np.uint8)
     texts = [base64.b64encode(frame.tobytes()).decode() for frame in codes]
-    unknown = not bool(known.all())
+    unknown = None if known.all() else NOT_A_NUMBER  # the byte, if there are any
     return {"codes": texts, "levels": levels, "low": low, "high": high, "unknown": unknown}
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from autograd_engine import no_grad, value_and_grad
 from nn.data import finite, matrix
 from nn.layers import Activation, Neuron
+from nn.palette import color, marker
+from nn.planes import GRID, grid_over
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,22 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "activation_curves",
-    "color",
     "curve_grid",
     "decision_boundary",
     "loss_curve",
-    "marker",
     "plain",
     "subplots",
 ]
 
-CLASS_COLORS = ("#1D4ED8", "#B91C1C", "#15803D", "#B45309", "#7E22CE", "#0E7490")
-CLASS_MARKERS = "osD^vP"
 CURVE_COLOR, SLOPE_COLOR = "#2563EB", "#B45309"
 CURVE_POINTS = 401
 PANELS_IN_A_ROW = 3
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu")
-GRID = 60
 LONGEST_NAME = 30
 
 
@@ -78,11 +75,9 @@ def decision_boundary(
     points = np.array(matrix(X, "decision_boundary: X"))
     if points.shape[1] != 2:
         raise ValueError(f"decision_boundary: needs two inputs, got {points.shape[1]}")
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.15 * np.where(high > low, high - low, 1.0)
-    axis0, axis1 = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1))
-    plane = [[float(a), float(b)] for b in axis1 for a in axis0]
-    outputs = np.array(predict(plane), dtype=float)
+    _, _, plane = grid_over(points)
+    axis0, axis1 = plane[:GRID, 0], plane[::GRID, 1]
+    outputs = np.array(predict(plane.tolist()), dtype=float)
     figure, (axes,) = subplots()
     if outputs.ndim == 1:
         shade = outputs.reshape(GRID, GRID)
@@ -199,16 +194,6 @@ def _broken(heights: list[float]) -> list[float]:
         b if abs(b - a) <= jump else math.nan
         for a, b in zip([heights[0], *heights], heights, strict=False)
     ]
-
-
-def color(i: int) -> str:
-    """The colour of class, start or series i; `marker` tells apart those that share one."""
-    return CLASS_COLORS[i % len(CLASS_COLORS)]
-
-
-def marker(i: int) -> str:
-    """The marker of class, start or series i."""
-    return CLASS_MARKERS[(i + i // len(CLASS_MARKERS)) % len(CLASS_MARKERS)]
 
 
 def curve_grid(span: Sequence[float], name: str) -> list[float]:

@@ -10,18 +10,17 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograd_engine.files import write
-from autograd_engine.page import document, fragment, image
+from autograd_engine.page import Page, fragment, image
 from autograd_engine.themes import theme as theme_of
 from autograd_engine.wording import number, printable
 from nn.data import DataError, matrix
 from nn.layers import Layer
 from nn.module import Module
+from nn.palette import MARKS, color, color_shades, marker, number_shades
 from nn.planes import GRID, Targets, encoded, grid_over, outputs_at, right, targets_of
-from nn.stills import MARKS, RAMP, still
+from nn.stills import still
 from nn.training import History, layer_of
 
 if TYPE_CHECKING:
@@ -37,31 +36,25 @@ NEURONS = 16  # of a layer
 GROUPS, IN_GROUP = 12, 48  # of parameters, where there are no neurons to draw
 LONGEST_NAME = 24
 
-CLASS_COLORS = {
-    "light": ("#1D4ED8", "#B91C1C", "#15803D", "#B45309", "#7E22CE", "#0E7490"),
-    "dark": ("#60A5FA", "#F87171", "#4ADE80", "#FBBF24", "#C084FC", "#22D3EE"),
-    # Okabe & Ito's, as in `autograd_engine.themes`
-    "colorblind": ("#0072B2", "#D55E00", "#009E73", "#B58900", "#CC79A7", "#56B4E9"),
-}
 
-
-class TrainingStepper:
+class TrainingStepper(Page):
     """What `training_stepper` makes: notebooks show it, `save` writes it as a page."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
+        self._data, self.title = data, f"Training of {data['title']}"
 
-    def _repr_html_(self) -> str:
-        final = self._data["epochs"][-1]
-        picture = image(still(self._data), f"{self._data['title']} after epoch {final}")
-        return fragment("training_stepper", picture, self._data, package="nn")
-
-    def save(self, path: str | Path) -> Path:
-        """Write a page of HTML that needs nothing else; whole or not at all."""
-        return write(document(self._repr_html_(), f"Training of {self._data['title']}"), path)
+    def __len__(self) -> int:
+        """The number of epochs on the page."""
+        return len(self._data["epochs"])
 
     def __repr__(self) -> str:
         return f"TrainingStepper({self._data['title']}, epochs 0 to {self._data['epochs'][-1]})"
+
+    def html(self) -> str:
+        """The element, for a page of one's own."""
+        final = self._data["epochs"][-1]
+        picture = image(still(self._data), f"{self._data['title']} after epoch {final}")
+        return fragment("training_stepper", picture, self._data, package="nn")
 
 
 def training_stepper(
@@ -118,7 +111,7 @@ def training_stepper(
     >>> training_stepper(model, history, X, y)
     TrainingStepper(MLP(2 -> 8 relu -> 1 linear), 33 parameters, epochs 0 to 5)
     """
-    colors = {**asdict(theme_of(theme)), "ramp": RAMP}
+    colors = asdict(theme_of(theme))
     rows = matrix(X, "training_stepper: X")
     if len(rows) != len(y):
         raise DataError(f"training_stepper: X has {len(rows)} rows, y has {len(y)}")
@@ -128,8 +121,10 @@ def training_stepper(
     moments = [history.snapshots[i].parameters for i in frames]
     fitting = _fitting(model, moments, rows, y, classes)
     weights, used = _weights(model, inputs, fitting.get("classes", []))
+    fitting["shades"] = [number_shades()]
     if "classes" in fitting:
-        fitting["classes"] = _marked(fitting["classes"], CLASS_COLORS[theme])
+        fitting["classes"] = _marked(fitting["classes"], theme)
+        fitting["shades"] = [color_shades(one["color"], theme) for one in fitting["classes"]]
     return TrainingStepper(
         {
             "title": _name_of(model),
@@ -244,11 +239,10 @@ def _fitting(
     return found
 
 
-def _marked(names: Sequence[str], colors: Sequence[str]) -> list[dict[str, str]]:
+def _marked(names: Sequence[str], theme: str) -> list[dict[str, str]]:
     """Each class with its colour and its mark; together they do not repeat soon."""
-    n = len(MARKS)
     return [
-        {"name": name, "color": colors[i % n], "mark": MARKS[(i + i // n) % n]}
+        {"name": name, "color": color(i, theme), "mark": MARKS[marker(i)]}
         for i, name in enumerate(names)
     ]
 

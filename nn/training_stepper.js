@@ -1,3 +1,4 @@
+"use strict";
 // Called with the element `root` and `data`. All text enters the page as text, never as HTML.
 const SVG = "http://www.w3.org/2000/svg";
 const last = data.epochs.length - 1;
@@ -23,7 +24,7 @@ function written(x) {
   if (x === 0 || (size >= 1e-3 && size < 1e6)) return x.toFixed(4);
   return x.toExponential(3).replace(/e([+-])(\d)$/, "e$10$2");
 }
-const signed = (x) => (x > 0 ? "+" : "") + written(x).replace("-", "−");
+const signed = (x) => (x > 0 ? "+" : "") + written(x);
 const finite = (x) => typeof x === "number";
 function short(x) {
   const plain = x === 0 || (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e5);
@@ -45,6 +46,7 @@ for (const name of ["ink", "background", "interior", "line", "muted"])
 root.style.setProperty("--soft", colors.operation);
 root.style.setProperty("--accent", colors.name === "dark" ? "#60A5FA" : "#2563EB");
 root.style.colorScheme = colors.name === "dark" ? "dark" : "light";
+root.tabIndex = 0; // a click anywhere inside gives it the keys
 root.setAttribute("role", "region");
 root.setAttribute("aria-label", "training, epoch by epoch");
 root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab leaves the keys to us
@@ -63,9 +65,9 @@ function button(name, label, action) {
   node.addEventListener("click", action);
   return node;
 }
-button("back", "one epoch back", () => go(frame - 1));
+button("back", "back", () => go(frame - 1));
 const playButton = button("play", "play", toggle);
-button("forward", "one epoch forward", () => go(frame + 1));
+button("forward", "forward", () => go(frame + 1));
 const slider = make(
   "input",
   { type: "range", min: 0, max: last, step: 1, value: 0, "aria-label": "epoch" },
@@ -74,7 +76,7 @@ const slider = make(
 slider.addEventListener("input", () => go(+slider.value));
 const speed = make("select", { "aria-label": "speed", title: "speed" }, bar);
 for (const rate of [2, 5, 10, 20, 40])
-  make("option", { value: rate }, speed, rate + " epochs a second");
+  make("option", { value: rate }, speed, rate + " steps a second");
 const calm = window.matchMedia && window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 speed.value = calm ? "2" : "10";
 speed.addEventListener("change", () => {
@@ -157,11 +159,13 @@ const KEYS = {
   " ": toggle,
 };
 root.addEventListener("keydown", (event) => {
-  event.stopPropagation();  // from a notebook, in which keys delete cells
+  // a notebook of JupyterLab takes the focus at any key that reaches it, Control alone too
+  if (root.closest(".jp-Notebook")) event.stopPropagation();
   const tag = event.target.tagName;
   if (tag === "SELECT" || event.ctrlKey || event.altKey || event.metaKey) return;
   if (!KEYS[event.key] || (tag === "BUTTON" && event.key === " ")) return;
   event.preventDefault();
+  event.stopPropagation();
   KEYS[event.key]();
 });
 
@@ -171,32 +175,15 @@ function rgb(hex) {
   const n = parseInt(hex.slice(1), 16);
   return [n >> 16, (n >> 8) & 255, n & 255];
 }
-const mixed = (a, b, share) => a.map((x, i) => x + (b[i] - x) * share);
-const BANDS = 8;
-
-// Colours for a shade of 0 to 1, in bands; `kind` is a class, or -1 for numbers.
-function bands(kind) {
-  const table = [];
-  for (let b = 0; b < BANDS; b++) {
-    const share = b / (BANDS - 1);
-    if (kind < 0) {
-      const place = share * (colors.ramp.length - 1);
-      const k = Math.min(colors.ramp.length - 2, Math.floor(place));
-      table.push(mixed(rgb(colors.ramp[k]), rgb(colors.ramp[k + 1]), place - k));
-    } else {
-      const full = rgb(data.classes[kind].color);
-      table.push(mixed(rgb(colors.background), full, 0.1 + 0.45 * share));
-    }
-  }
-  return table;
-}
+const BANDS = data.shades[0].length; // of a class, or of numbers
+const band = (share) => Math.max(0, Math.min(BANDS - 1, Math.floor(share * BANDS)));
 
 // The pixels of the plane at an epoch, from its points; see `encoded` in planes.py.
 function planePainter(canvas) {
-  const { side, levels } = data.plane;
+  const { side, levels, unknown } = data.plane;
   const many = data.classes ? data.classes.length : 0;
   const packed = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r; // as canvases have them
-  const tables = (many ? data.classes.map((_, i) => bands(i)) : [bands(-1)]).map((t) => t.map(packed));
+  const tables = data.shades.map((table) => table.map((shade) => packed(rgb(shade))));
   const N = (canvas.width = canvas.height = 480);
   const context = canvas.getContext("2d");
   const image = context.createImageData(N, N);
@@ -205,7 +192,7 @@ function planePainter(canvas) {
   const winner = new Int16Array(side * side);
   const lead = new Float32Array(side * side);
   const line = packed(rgb(colors.ink));
-  const unknown = packed(rgb(colors.muted));
+  const nothing = packed(rgb(colors.muted));
   const edge = many ? line : packed(rgb(colors.background));
   const top = Math.max(1, levels - 1);
 
@@ -213,8 +200,8 @@ function planePainter(canvas) {
     const bytes = atob(data.plane.codes[i]);
     for (let c = 0; c < bytes.length; c++) {
       const code = bytes.charCodeAt(c);
-      winner[c] = code === 255 ? -1 : many ? Math.floor(code / levels) : 0;
-      lead[c] = many ? (code % levels) / top : code / 254;
+      winner[c] = code === unknown ? -1 : Math.floor(code / levels);
+      lead[c] = (code % levels) / top;
     }
   }
   // Between four points a class is as far ahead as the weighted leads say, the leads of others
@@ -248,9 +235,9 @@ function planePainter(canvas) {
             if (size > shade) { shade = size; kind = k; }
           }
         }
-        const band = Math.max(0, Math.min(BANDS - 1, Math.floor(shade * BANDS)));
-        kinds[p] = many || kind < 0 ? kind : band;
-        pixels[p] = kind < 0 ? (((x + y) >> 3) & 1 ? unknown : line) : tables[kind][band];
+        const level = band(shade);
+        kinds[p] = many || kind < 0 ? kind : level;
+        pixels[p] = kind < 0 ? (((x + y) >> 3) & 1 ? nothing : line) : tables[kind][level];
       }
     }
   }
@@ -291,8 +278,12 @@ function nice(low, high, count) {
   const raw = (high - low) / count;
   const unit = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * unit).find((s) => s >= raw);
-  const ticks = [];
-  for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
+  const first = Math.ceil(low / step);
+  const ticks = []; // few, and each once, also where numbers are too large for such steps
+  for (let i = 0; i <= 2 * count; i++) {
+    const tick = (first + i) * step;
+    if (tick <= high + step * 1e-9 && tick !== ticks[ticks.length - 1]) ticks.push(tick);
+  }
   return ticks;
 }
 
@@ -322,9 +313,8 @@ if (data.plane) {
   data.samples.X.forEach(([a, b], i) => {
     const target = data.samples.y[i];
     const group = make("g", { transform: `translate(${px(a)} ${py(b)})` }, svg);
-    const share = Math.max(0, Math.min(1, (target - low) / (high - low)));
     const fill = regress
-      ? `rgb(${bands(-1)[Math.min(BANDS - 1, Math.floor(share * BANDS))].join()})`
+      ? data.shades[0][band((target - low) / (high - low))]
       : data.classes[target].color;
     const mark = regress ? "M-4,0A4,4 0 1 0 4,0A4,4 0 1 0 -4,0Z" : data.classes[target].mark;
     make("path", { d: mark, fill, stroke: colors.background, "stroke-width": 1.1 }, group);
@@ -338,10 +328,10 @@ if (data.plane) {
     make("span", {}, span, words);
   }
   if (regress) {
-    bands(-1).forEach((color, b) =>
+    data.shades[0].forEach((fill, b) =>
       entry(
-        (s) => make("rect", { x: -7, y: -7, width: 14, height: 14, fill: `rgb(${color.join()})` }, s),
-        b % 7 ? "" : short(b ? high : low),
+        (s) => make("rect", { x: -7, y: -7, width: 14, height: 14, fill }, s),
+        b === 0 ? short(low) : b === BANDS - 1 ? short(high) : "",
       ),
     );
     make("span", { class: "note" }, legend, "circles: the targets on the same scale");
@@ -352,7 +342,7 @@ if (data.plane) {
     const what = data.kind === "signs" ? "output" : "lead over the next class";
     make("div", { class: "note" }, box, `Stronger colour: larger ${what}, up to ${short(high)} or more.`);
   }
-  if (data.plane.unknown)
+  if (data.plane.unknown !== null)
     make("div", { class: "note" }, box, "Striped: the output is not a finite number.");
   if (data.samples.X.length < data.samples.of)
     make("div", { class: "note" }, box, `${data.samples.X.length} of ${data.samples.of} samples are drawn.`);
@@ -381,8 +371,7 @@ if (data.plane) {
   const scale = logarithmic ? Math.log10 : (x) => x;
   let low = known.length ? scale(least) : 0, high = known.length ? scale(most) : 1;
   if (high === low) [low, high] = [low - 0.5, high + 0.5];
-  const pad = 0.06 * (high - low);
-  [low, high] = [low - pad, high + pad];
+  [low, high] = [low - 0.06 * (high - low), high + 0.16 * (high - low)]; // above: room for a text
   const px = (i) => 44 + (268 * data.epochs[i]) / (final || 1);
   const py = (loss) => 152 - (142 * (scale(loss) - low)) / (high - low);
   const ticks = logarithmic ? decades(low, high) : nice(low, high, 4);
@@ -403,7 +392,7 @@ if (data.plane) {
     if (finite(loss)) path += `${joined ? "L" : "M"}${px(i).toFixed(1)} ${py(loss).toFixed(1)}`;
     past.push(path);
   });
-  make("path", { d: path, fill: "none", stroke: colors.line, "stroke-width": 1.5 }, svg);
+  make("path", { d: path, fill: "none", stroke: colors.line, "stroke-width": 1.5, class: "all" }, svg);
   const done = make("path", { fill: "none", stroke: colors.ink, "stroke-width": 2.4 }, svg);
   done.setAttribute("stroke-linejoin", "round");
   const cursor = make("line", { y1: 10, y2: 152, stroke: colors.current, "stroke-width": 1.2 }, svg);
@@ -419,11 +408,28 @@ if (data.plane) {
     const y = finite(loss) ? py(loss) : 30;
     dot.setAttribute("cx", x);
     dot.setAttribute("cy", y);
-    const left = x > 230;
-    tag.setAttribute("x", left ? x - 9 : x + 9);
-    tag.setAttribute("text-anchor", left ? "end" : "start");
-    tag.setAttribute("y", Math.max(22, y - 8));
+    const width = tag.getComputedTextLength();
+    const sides = (x > 230 ? [-9 - width, 9] : [9, -9 - width]).map((shift) => x + shift);
+    const places = sides.filter((from) => from > 40 && from + width < 320).flatMap((from) => clear(from, width, y));
+    const [from, line] = places[0] ?? [sides[0], 18];
+    tag.setAttribute("x", from);
+    tag.setAttribute("y", line);
   });
+  // Where a text of that width lies beside the curve, the place closest to height y first.
+  function clear(start, width, y) {
+    const from = start - 4, to = start + width + 4;
+    const spans = [];
+    for (let i = 1; i < data.loss.length; i++) {
+      if (!finite(data.loss[i - 1]) || !finite(data.loss[i])) continue;
+      const xa = px(i - 1), xb = px(i), ya = py(data.loss[i - 1]), yb = py(data.loss[i]);
+      if (xb < from || xa > to) continue;
+      const ends = [Math.max(xa, from), Math.min(xb, to)].map((x) => ya + ((yb - ya) * (x - xa)) / (xb - xa));
+      spans.push([Math.min(...ends), Math.max(...ends)]);
+    }
+    const free = (line) => line >= 18 && line <= 148 && spans.every(([a, b]) => b < line - 13 || a > line + 5);
+    const lines = [y - 8, ...spans.flatMap(([a, b]) => [a - 8, b + 16])].filter(free);
+    return lines.sort((a, b) => Math.abs(a - y) - Math.abs(b - y)).map((line) => [start, line]);
+  }
   function reach(event) {
     const area = svg.getBoundingClientRect();
     const epoch = ((((event.clientX - area.left) / area.width) * 320 - 44) / 268) * final;
@@ -532,7 +538,13 @@ function chooser(box, units, hint, chosen) {
   list.addEventListener("change", () => choose(+list.value));
   return { choose, current: () => +list.value };
 }
-const largest = data.numbers.flat().reduce((m, x) => (finite(x) ? Math.max(m, Math.abs(x)) : m), 0) || 1;
+// The largest size over all epochs of the numbers in these places.
+function largestOf(places) {
+  let most = 0;
+  for (const numbers of data.numbers)
+    for (const place of places) if (finite(numbers[place])) most = Math.max(most, Math.abs(numbers[place]));
+  return most || 1;
+}
 
 if (data.network) drawNetwork(data.network);
 else drawGroups(data.groups);
@@ -571,6 +583,7 @@ function drawNetwork({ sizes, drawn, layers, outputs }) {
       units.push({ title, items, remark: of });
     }
   });
+  const largest = largestOf(lines.map((line) => line.place)); // a bias has no line
   const key = make("div", { class: "legend" }, box);
   sign(key, colors.positive, "", "positive");
   sign(key, colors.negative, "5 3", "negative");
@@ -653,6 +666,7 @@ function drawGroups(groups) {
     units.push({ title: group.title, items, remark: cut });
   });
   chooser(box, units, "choose a layer", () => {});
+  const largest = largestOf(bars.map((bar) => bar.place));
   updates.push((i) => {
     for (const { bar, value, middle, title, name, place } of bars) {
       const x = data.numbers[i][place];

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograd_engine.drawing import write
-from autograd_engine.page import image
+from autograd_engine.page import Page, image
 
 
 class Piece(NamedTuple):
@@ -112,8 +112,10 @@ PIECES = [
     ),
     Piece(
         "Local minimum",
-        "Two starts on one curve end in different valleys.",
-        "error_curve(lambda w: 0.05 * w**4 - 0.5 * w**2 + 0.3 * w + 2, [3.4, -3.6], lr=0.1)",
+        "From 3.4 descent ends in the local minimum at w = 2.07, "
+        "from -3.6 in the one that is lowest at w = -2.37.",
+        "error = lambda w: 0.05 * w**4 - 0.5 * w**2 + 0.3 * w + 2\n"
+        "error_curve(error, [3.4, -3.6], lr=0.1, steps=30)",
     ),
     Piece(
         "Parabola of two weights: a bowl",
@@ -207,8 +209,6 @@ def run(code: str, namespace: dict[str, Any]) -> Any:
 
 def shown(result: Any, title: str) -> str:
     """HTML for what a piece gave, with everything inside."""
-    if isinstance(result, str):
-        return f"<pre>{html.escape(result)}</pre>"
     if isinstance(result, Path):
         return image(result.read_text("utf-8"), title)
     if hasattr(result, "savefig"):
@@ -218,11 +218,9 @@ def shown(result: Any, title: str) -> str:
         return f'<img alt="{html.escape(title)}" src="data:image/png;base64,{encoded}">'
     if hasattr(result, "pipe"):
         return image(result.pipe("svg", encoding="utf-8"), f"{title}: {result.description}")
-    if hasattr(result, "_repr_html_"):
-        return str(result._repr_html_())
-    if hasattr(result, "_repr_markdown_"):
-        return f"<pre>{html.escape(str(result))}</pre>"
-    return str(result._repr_mimebundle_()["text/html"])
+    if isinstance(result, Page):
+        return result.html()
+    return f"<pre>{html.escape(str(result))}</pre>"
 
 
 if __name__ == "__main__":

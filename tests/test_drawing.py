@@ -6,8 +6,9 @@ import base64
 import contextlib
 import dataclasses
 import math
+import os
+import random
 import re
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,11 @@ def chain(n: int) -> Value:
     for _ in range(n):
         y = y + 1.0
     return y
+
+
+def processor_time() -> float:
+    """Seconds of this process and the engines it ran: what else the machine does is left out."""
+    return sum(os.times()[:4])
 
 
 # --- what a picture shows ---------------------------------------------------------------
@@ -295,7 +301,7 @@ def test_write_keeps_the_older_file_where_it_fails(monkeypatch: pytest.MonkeyPat
     write("old", "a.txt")
 
     def fail(self: Path, target: Path) -> Path:
-        raise OSError("no space left")
+        raise OSError(28, "no space left")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
@@ -425,20 +431,57 @@ def test_up_to_500_values_are_drawn_one_by_one() -> None:
     assert len(picture(chain(499)).of_kind("v")) == 500
 
 
-def test_five_hundred_values_are_drawn_quickly() -> None:
-    y = chain(499)
+def sharing(n: int) -> Value:
+    """A chain in which every other step uses x."""
+    y = x = Value(0.5, label="x")
+    for i in range(n):
+        y = y * 1.1 + x if i % 2 else y.tanh()
+    return y
+
+
+def tangle(n: int) -> Value:
+    """A graph in which every value uses one that nothing uses yet, and any other."""
+    choose = random.Random(1)
+    values = [Value(choose.random(), label=f"x{i}") for i in range(20)]
+    unused = list(values)
+    while len(values) < n - 1:
+        one, other = unused.pop(0), choose.choice(values)
+        unused = [value for value in unused if value is not other]
+        values.append(one * other if choose.random() < 0.5 else one + other)
+        unused.append(values[-1])
+    return sum_of(unused)
+
+
+def loss_of_network() -> Value:
+    model = MLP(3, [8, 8, 1], activation="tanh", rng=0)
+    return mean([(model([0.1 * i, 0.5, -1.0]) - 1.0) ** 2 for i in range(4)])
+
+
+@pytest.mark.parametrize(
+    ("make", "values"),
+    [
+        (lambda: chain(499), 500),
+        (lambda: sharing(330), 496),
+        (lambda: tangle(500), 500),
+        (loss_of_network, 322),
+    ],
+)
+def test_five_hundred_values_are_drawn_quickly(make: Any, values: int) -> None:
+    y = make()
     y.backward()
-    start = time.perf_counter()
+    assert len(Graph(y).nodes) == values
+    start = processor_time()
     draw(y, "graph.svg")
-    assert time.perf_counter() - start < 5.0  # measured: 0.4 s on a quiet machine
+    assert processor_time() - start < 1.5  # measured: 0.3 to 0.5 s
+    assert len(Picture(Path("graph.svg").read_bytes()).of_kind("v")) == len(Graph(y).nodes)
 
 
 @pytest.mark.parametrize("n", [500, 100_000])
 def test_more_values_without_scopes_are_folded_by_depth_and_say_so(n: int) -> None:
     y = chain(n)
-    start = time.perf_counter()
+    start = processor_time()
     shown = picture(y)
-    assert time.perf_counter() - start < 10.0
+    assert processor_time() - start < 6.0  # measured: 1.6 s
     assert 2 <= len(shown.of_kind("g")) <= 12
     words = f"{n + 1:,} values, folded by depth (above max_nodes=500; None draws them all)"
     assert any(text.endswith(words) for text in shown.texts)
@@ -516,9 +559,9 @@ def test_folded_by_neuron_cards_stand_in_frames_of_their_layers() -> None:
 
 def test_dense_folded_network_is_laid_out_quickly_and_without_words_on_arrows() -> None:
     output = MLP(4, [30, 30, 1], rng=0)([Value(1.0)] * 4)
-    start = time.perf_counter()
+    start = processor_time()
     shown = picture(output, fold="neuron")
-    assert time.perf_counter() - start < 10.0
+    assert processor_time() - start < 3.0  # measured: 0.8 s
     assert shown.number_of_edges == 30 + 30 * 30 + 30
     assert all(texts == [] for texts in shown.edges.values())
 
@@ -530,9 +573,9 @@ def test_hundred_thousand_values_fold_quickly(scoped: bool) -> None:
         with named_scope(f"part {i}") if scoped else contextlib.nullcontext():
             for _ in range(20_000):
                 y = y + 1.0
-    start = time.perf_counter()
+    start = processor_time()
     assert len(picture(y).of_kind("g")) == (6 if scoped else 12)
-    assert time.perf_counter() - start < 10.0
+    assert processor_time() - start < 6.0  # measured: 1.7 s
 
 
 # --- arrows ---------------------------------------------------------------
@@ -581,8 +624,9 @@ def test_sign_of_a_contribution_is_in_colour_and_dashes_and_its_size_in_width() 
 
 def test_arrows_are_plain_before_backward() -> None:
     source = draw_dot(neuron()[0]).source
-    assert "penwidth" not in source
-    assert "dashed" not in source
+    arrows = [line for line in source.splitlines() if "->" in line]
+    assert len(arrows) == 8
+    assert not any("penwidth" in line or "dashed" in line for line in arrows)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e-300, 1e300])
@@ -824,9 +868,9 @@ def test_a_value_used_often_does_not_hold_up_the_layout() -> None:
     for i in range(90):
         y = y + x
         y.label = "abcdefgh"[: i % 8]  # cards of different heights made the layout hang
-    start = time.perf_counter()
+    start = processor_time()
     draw(y, "graph.svg")
-    assert time.perf_counter() - start < 10.0
+    assert processor_time() - start < 1.0  # measured: 0.2 s
     assert "local derivative 1.0000" in Path("graph.svg").read_text()
 
 
@@ -836,9 +880,9 @@ def test_values_used_often_in_a_long_chain_do_not_hold_up_the_layout() -> None:
     for i, x in enumerate(xs):
         for other in xs[:i]:
             y = y + x * other  # took over 120 s
-    start = time.perf_counter()
+    start = processor_time()
     assert len(picture(y).of_kind("v")) == 20 + 190 + 189
-    assert time.perf_counter() - start < 10.0
+    assert processor_time() - start < 1.5  # measured: 0.4 s
 
 
 def test_an_input_called_weight_is_no_parameter_of_a_model() -> None:
@@ -847,3 +891,80 @@ def test_an_input_called_weight_is_no_parameter_of_a_model() -> None:
     alone = draw_dot(weight * 2).source
     assert 'BGCOLOR="#DCFCE7"' in of_model
     assert 'BGCOLOR="#DCFCE7"' not in alone
+
+
+# --- values used from far away ---------------------------------------------------------------
+
+
+def test_what_is_used_from_far_away_stands_there_as_a_name() -> None:
+    y = x = Value(1.0, label="x")
+    for _ in range(60):
+        y = y + x
+    y.backward()
+    shown = picture(y)
+    references = shown.of_kind("r")
+    assert len(references) > 40
+    assert all(text == ["x"] for text in references)
+    assert all(edge.split("->")[1][0] == "o" for edge in shown.edges if edge.startswith("r"))
+    assert shown.number_of_edges == 120 + 60
+    assert {tuple(t) for e, t in shown.edges.items() if e[0] == "r"} == {("1.0000",)}
+    assert "small grey name: a value whose card is elsewhere" in shown.texts
+
+
+def test_cards_bear_the_names_that_stand_elsewhere() -> None:
+    shown = picture(tangle(150))
+    titles = {card[0] for card in shown.of_kind("v")}
+    references = {text for (text,) in shown.of_kind("r")}
+    assert len(references) > 5
+    assert references <= titles
+    assert len(titles) == len(shown.of_kind("v"))
+
+
+def test_arrows_stay_arrows_where_they_pass_few_cards() -> None:
+    y = x = Value(1.0, label="x")
+    for _ in range(20):
+        y = y + x
+    shown = picture(y)
+    assert shown.of_kind("r") == []
+    assert not any("elsewhere" in text for text in shown.texts)
+
+
+# --- kinds without colours ---------------------------------------------------------------
+
+
+def test_borders_say_the_kind_of_a_card_and_a_line_says_how() -> None:
+    output, *_ = neuron()
+    tables = [line for line in draw_dot(output).source.splitlines() if "<B>" in line]
+    names = [re.findall(r"<B>\W*(\w+)\W*</B>", line)[0] for line in tables]
+    assert names == ["x", "w", "b", "output"]
+    assert ["ROUNDED,DASHED" in line for line in tables] == [False, True, True, False]
+    assert ['BORDER="2"' in line for line in tables] == [False, False, False, True]
+    assert "border: dashed for parameters, thick for outputs" in picture(output).texts
+
+
+def test_borders_of_records_and_groups_say_it_too() -> None:
+    output, *_ = neuron()
+    source = draw_dot(output, style="records").source
+    assert source.count('style="filled,dashed"') == 2
+    assert source.count("penwidth=2") == 1
+    output = MLP(2, [2, 1], rng=0)([Value(1.0), Value(2.0)]) * 2.0
+    source = draw_dot(output, fold="layer").source
+    assert source.count("ROUNDED,DASHED") == 2
+    assert source.count('BORDER="2"') == 1
+    assert "border: dashed for parameters, thick for outputs" in source
+
+
+def test_a_lone_card_needs_no_legend() -> None:
+    assert not any("border" in text for text in picture(Value(1.0)).texts)
+
+
+def test_arrows_of_nan_are_dotted_and_a_line_says_so() -> None:
+    x, y = Value(math.nan), Value(1.0)
+    output = x * y
+    output.backward()
+    assert edge_attributes(output, "v1 -> ")["style"] == "dotted"
+    assert "style" not in edge_attributes(output, "v0 -> ")
+    assert any(text.endswith(", dotted is nan") for text in picture(output).texts)
+    y = Value(2.0) * 3.0
+    y.backward()
+    assert not any("dotted" in text for text in picture(y).texts)

@@ -244,6 +244,45 @@ def test_gradients_from_elsewhere_and_zeroed_ones() -> None:
     assert ".grad of x is 0, not 7" in notes(output, x)
 
 
+def test_passes_are_counted_where_their_sum_is_rounded() -> None:
+    w, b = Value(1.0, label="w"), Value(1.0, label="b")
+    output = w * 0.1 + b
+    for _ in range(3):
+        output.backward()
+    assert w.grad == 0.30000000000000004
+    found = notes(output)
+    assert ".grad of w holds 0.3, which is 3 times 0.1" in found
+    assert "The same of b." in found and "other backward passes" not in found
+
+
+def test_what_is_the_same_of_others_has_the_same_reason() -> None:
+    a, b, c, d, e = (Value(2.0, label=name) for name in "abcde")
+    output = a + b + c + d + e
+    output.backward()
+    output.backward()  # 2 times
+    b.zero_grad()
+    (c * 0.5).backward()
+    d.zero_grad()
+    found = explain(output).notes
+    assert len(found) == 3
+    assert found[0].startswith(".grad of a holds 2, which is 2 times 1") and found[0].endswith(
+        "The same of e."
+    )
+    assert found[1].startswith(".grad of b is 0, not 1") and found[1].endswith("The same of d.")
+    assert found[2].startswith(".grad of c holds 2.5 and not 1")
+    assert "The same" not in found[2]
+
+
+def test_many_different_gradients_are_bounded() -> None:
+    xs = [Value(2.0, label=f"x{i}") for i in range(50)]
+    output = total(xs)
+    output.backward()
+    for i, x in enumerate(xs):
+        x.grad = 2.0 + i
+    found = explain(output).notes
+    assert len(found) == 4 and found[-1] == ".grad of 47 more leaves hold something else, too."
+
+
 def test_backward_pass_with_another_gradient() -> None:
     output, x = diamond()
     output.backward(2.0)
@@ -309,6 +348,37 @@ def test_gradient_of_0_that_cancels() -> None:
     assert e.gradient == 0.0 and "cancels" in e.notes[0] and len(e.notes) == 2
 
 
+def test_gradient_of_0_that_cancels_further_on_names_the_node() -> None:
+    x = Value(3.0, label="x")
+    y = x * x
+    y.label = "y"
+    found = notes(y * 2.0 - y * 2.0, x)
+    assert "This gradient is 0 because what comes along the paths cancels at y." in found
+
+
+def test_gradient_of_0_that_cancels_elsewhere_is_not_the_reason() -> None:
+    x, u = Value(1.0, label="x"), Value(1.0, label="u")
+    y = x * u
+    y.label = "y"
+    output = (y * 2.0 - y * 2.0) * 0.0 + x * 1e-200 * 1e-200
+    found = notes(output, x)
+    assert "too small" in found and "cancels" not in found
+
+
+def test_gradient_of_0_that_is_too_small_is_not_said_to_cancel() -> None:
+    x = Value(1.0, label="x")
+    y = x * 1e-200
+    y.label = "y"
+    z = y * 1e-200
+    z.label = "z"
+    found = notes(z, x)
+    assert (
+        "This gradient is 0 because a product on its way is too small for a float: 1e-200 times "
+        "1e-200, on the edge from y back to x." in found
+    )
+    assert "cancels" not in found
+
+
 def test_saturation_is_named() -> None:
     x = Value(8.0, label="x")
     found = notes(tanh(x) * x.sigmoid(), x)
@@ -371,6 +441,14 @@ def test_wrt_must_be_in_the_graph() -> None:
 # --- large graphs ---------------------------------------------------------------
 
 
+def timed(output: Value, wrt: Value | None) -> tuple[Explanation, float]:
+    """An explanation, and the seconds of this process that it took: others do not count."""
+    start = time.process_time()
+    e = explain(output, wrt)
+    str(e)
+    return e, time.process_time() - start
+
+
 def test_more_paths_than_could_be_listed() -> None:
     x = Value(1.0, label="x")
     y = x
@@ -410,13 +488,35 @@ def test_long_chain_is_short_to_read_and_quick() -> None:
     y = x
     for _ in range(100_000):
         y = y * 0.99999
-    start = time.perf_counter()
-    e = explain(y, x)
-    assert time.perf_counter() - start < 20.0  # about 3 s
+    e, seconds = timed(y, x)
+    assert seconds < 6.0  # about 1.9 s
     assert len(e.steps) == MOST_STEPS and str(e).count("\n") < 200
     assert f"... {100_000 - MOST_STEPS:,} steps left out ..." in str(e)
     assert len(e.paths[0].derivatives) == 100_000
     assert e.gradient == pytest.approx(0.99999**100_000)
+
+
+def test_dot_of_very_many_is_quick() -> None:
+    ws = [Value(float(i), label=f"w{i}") for i in range(100_000)]
+    xs = [Value(1.0) for _ in ws]
+    output = dot(ws, xs)
+    for wrt in (None, ws[7]):
+        e, seconds = timed(output, wrt)
+        assert seconds < 12.0  # about 4 s
+        assert str(e).count("\n") < 200
+        assert "dot([w0, ..., w99999], [" in str(e)
+    assert e.gradient == 1.0 and e.steps[-1].contributions[0].formula.startswith("v")
+
+
+def test_formulas_of_very_many_uses_are_those_that_are_shown() -> None:
+    x = Value(1.0, label="x")
+    output = total([x * float(i) for i in range(20_000)])
+    e, seconds = timed(output, x)
+    assert seconds < 3.0  # about 0.7 s
+    uses = e.steps[-1].contributions
+    assert len(uses) == 20_000 and math.fsum(u.product for u in uses) == e.gradient
+    assert [use.formula for use in uses[:6]] == [str(19_999 - i) for i in range(6)]
+    assert {use.formula for use in uses[6:]} == {""}
 
 
 def test_wide_sum_is_bounded() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograd_engine import Value, draw, logsumexp, named_scope, tanh
+from autograd_engine import Graph, Value, draw, logsumexp, named_scope, tanh
 from autograd_engine.drawing import mermaid
+from autograd_engine.flowcharts import arrows_of
 from nn import MLP
 
 
@@ -153,14 +156,79 @@ def test_any_text_stays_between_its_quotes(label: str) -> None:
 # --- size and files ---------------------------------------------------------------
 
 
-def test_more_arrows_than_github_shows_are_folded_and_the_chart_says_so() -> None:
+def chain(n: int) -> Value:
     y = Value(1.0)
-    for _ in range(300):
+    for _ in range(n):
         y = y + 1.0
-    (note,) = Chart(mermaid(y)).note
-    assert "301 values, folded by depth (above 500 arrows, Mermaid's limit" in note
-    assert mermaid(y).count("-->") <= 500
-    assert mermaid(y, max_nodes=None).count("-->") == 600
+    return y
+
+
+def test_as_many_arrows_as_github_shows_are_drawn_one_by_one() -> None:
+    assert mermaid(chain(250)).count("-->") == 500
+
+
+def test_more_arrows_than_github_shows_are_folded_and_the_chart_says_so() -> None:
+    (note,) = Chart(mermaid(chain(251))).note
+    assert "252 values, folded by depth (above 500 arrows, Mermaid's limit" in note
+    assert mermaid(chain(251)).count("-->") <= 500
+    assert mermaid(chain(251), max_nodes=None).count("-->") == 502
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_arrows_are_counted_as_they_are_drawn(n: int) -> None:
+    y = logsumexp([Value(1.0), *[2.0] * (n - 1)]) * 3.0
+    text = mermaid(y)
+    assert arrows_of(Graph(y)) == len(re.findall(r" -->| -\.->", text))
+
+
+def test_a_fold_that_was_asked_for_keeps_to_the_limit_too() -> None:
+    output = MLP(16, [16, 16, 16, 1], rng=0)([0.1 * i for i in range(16)])
+    text = mermaid(output, fold="neuron")
+    assert text.count("-->") <= 500
+    (note,) = Chart(text).note
+    assert "folded by layer (by neuron there are 528 arrows, above 500)" in note
+    assert mermaid(output, fold="neuron", max_nodes=None).count("-->") == 528
+
+
+def test_more_characters_than_github_shows_are_folded_and_the_chart_says_so() -> None:
+    y = Value(1.0)
+    for i in range(95):
+        y = (y * Value(1.1, label=f"weight {i}: ∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂∂")).tanh()
+    y.backward()
+    assert len(mermaid(y, max_nodes=None, contributions=True)) > 50_000
+    text = mermaid(y, contributions=True)
+    assert len(text) < 50_000
+    (note,) = Chart(text).note
+    assert "(above 50,000 characters, Mermaid's limit" in note
+
+
+def test_underscores_inside_words_stay_readable() -> None:
+    text = mermaid(Value(1.0, label="learning_rate") * Value(2.0, label="_b_"))
+    assert '"learning_rate<br/>' in text
+    assert '"#95;b#95;<br/>' in text
+
+
+def test_many_outputs_take_linear_time() -> None:
+    outputs = [Value(1.0) * 2.0 for _ in range(20_000)]
+    start = time.process_time()
+    mermaid(outputs)
+    assert time.process_time() - start < 6.0  # measured: 2 s; it was 17 s
+
+
+def test_borders_say_the_kind_of_a_box_and_the_note_says_how() -> None:
+    chart = Chart(mermaid(neuron()))
+    styles = dict(re.findall(r"classDef (\w+) (.*)", "\n".join(chart.lines)))
+    assert [name for name, style in styles.items() if "dasharray" in style] == ["parameter"]
+    assert [name for name, style in styles.items() if "stroke-width:2px" in style] == ["output"]
+    (note,) = chart.note
+    assert note.endswith("<br/>border: dashed for parameters, thick for outputs")
+
+
+def test_arrows_of_nan_are_dotted() -> None:
+    y = Value(math.nan) * Value(1.0)
+    y.backward()
+    styles = dict(re.findall(r"linkStyle (\S+) (.*)", mermaid(y)))
+    assert styles["1"].endswith("stroke-dasharray:2 3")
 
 
 def test_large_network_is_folded_by_layer() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 
 from autograd_engine import Graph, Value, mean, named_scope
@@ -208,7 +211,7 @@ def test_too_many_arrows_fold_by_the_next_coarser_way() -> None:
     folded = fold_within(graph, "neuron", 500)
     assert folded is not None
     assert folded.by == "layer"
-    assert folded.reason.endswith(" arrows")
+    assert folded.reason.endswith(f" arrows, above {MOST_FLOWS:,}")
 
 
 def test_scopes_without_end_are_folded_all_the_same() -> None:
@@ -220,3 +223,24 @@ def test_scopes_without_end_are_folded_all_the_same() -> None:
     for scope in reversed(scopes):
         scope.__exit__(None, None, None)
     assert list(sizes(Graph(y), "layer")) == ["inputs", "s0"]
+
+
+def test_fewer_arrows_are_allowed_on_request() -> None:
+    graph = Graph(MLP(16, [16, 16, 1], rng=0)([Value(1.0)] * 16))
+    loose, strict = (fold_within(graph, "neuron", 500, most) for most in (MOST_FLOWS, 200))
+    assert loose is not None and strict is not None
+    assert (loose.by, strict.by) == ("neuron", "layer")
+    assert len(loose.flows) > 200 >= len(strict.flows)
+
+
+@pytest.mark.parametrize("name", ["part", "part {}"])
+def test_deep_scopes_fold_quickly(name: str) -> None:
+    y = Value(1.0)
+    with contextlib.ExitStack() as scopes:
+        for i in range(300):
+            scopes.enter_context(named_scope(name.format(i)))
+            y = y * Value(1.0, label="w")
+    start = time.process_time()
+    folded = fold(Graph(y), "layer")
+    assert time.process_time() - start < 0.5  # measured: 0.05 s; it was 4.6 s
+    assert [group.name for group in folded.groups] == ["inputs", name.format(0)]

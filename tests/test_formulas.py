@@ -9,21 +9,20 @@ import pytest
 
 import autograd_engine as ae
 from autograd_engine import Graph, Value, compile, dot, named_scope, primitive
+from autograd_engine import sum as total
+from autograd_engine.expansion import expanded
 from autograd_engine.formulas import (
-    ATOM,
-    LONGEST_FORMULA,
-    POWER,
-    SUM,
-    Formula,
+    MOST_EXPRESSIONS,
     arithmetic_of,
-    constant,
     derivatives_of,
     names_of,
     operation_of,
-    rounded,
-    symbol_of,
 )
+from autograd_engine.notation import ATOM, POWER, SUM, Formula, constant, rounded, symbol_of
+from autograd_engine.operations import LONGEST_FORMULA
 from autograd_engine.registry import TABLE
+from autograd_engine.wording import LONGEST_LABEL
+from nn import MLP
 
 HOSTILE = [
     "a_b", "x|y", "<b>", "$5", "\\frac{", "100% & #1 {}", "^~", "</script>", "line\nbreak",
@@ -61,14 +60,18 @@ def x_and_y(x: float = 2.0, y: float = -1.0) -> tuple[Value, Value]:
         (lambda x, y: x.log(), "log(x)", ["1/x"]),
         (lambda x, y: x.tanh(), "tanh(x)", ["1 - tanh(x)*tanh(x)"]),
         (lambda x, y: x.sigmoid(), "sigmoid(x)", ["sigmoid(x)*(1 - sigmoid(x))"]),
-        (lambda x, y: x.relu(), "relu(x)", ["sign(relu(x))"]),
+        (lambda x, y: x.relu(), "relu(x)", ["1"]),
+        (lambda x, y: y.relu(), "relu(y)", ["0"]),
+        (lambda x, y: y.abs(), "abs(y)", ["sign(y)"]),
         (lambda x, y: x.leaky_relu(), "leaky_relu(x)", ["1"]),
         (lambda x, y: y.leaky_relu(), "leaky_relu(y)", ["0.01"]),
         (lambda x, y: ae.maximum(x, y), "maximum(x, y)", ["1", "0"]),
         (lambda x, y: ae.where(x > 0, x, y), "where(1, x, y)", ["0", "1", "0"]),
         (lambda x, y: x.sign(), "sign(x)", ["0"]),
         (lambda x, y: ae.sum([x, y, 3.0]), "sum([x, y, 3])", ["1", "1", "1"]),
-        (lambda x, y: ae.mean([x, y, x]), "mean([x, y, x])", ["0.3333"] * 3),
+        (lambda x, y: ae.mean([x, y, x]), "mean([x, y, x])", ["1/3"] * 3),
+        (lambda x, y: ae.mean([x, y] * 2), "mean([x, y, x, y])", ["0.25"] * 4),
+        (lambda x, y: x * (1 / 3), "x*0.333333", ["1/3", "x"]),
         (lambda x, y: dot([x, 2.0], [y, x]), "dot([x, 2], [y, x])", ["y", "x", "x", "2"]),
         (
             lambda x, y: ae.logsumexp([x, y]),
@@ -154,6 +157,20 @@ def test_long_formulas_are_cut_inside_and_stay_short() -> None:
     assert len(derivatives) == 100 and all(len(d) <= LONGEST_FORMULA for d in derivatives)
 
 
+def test_formula_whose_very_name_is_too_long_is_an_ellipsis() -> None:
+    def long(x: Any) -> Any:
+        return x * 1.0
+
+    long.__name__ = "f" * (LONGEST_FORMULA + 25)
+    inner = primitive(1.0)(long)
+
+    @primitive(lambda z, x: inner(x))
+    def outer(x: Any) -> Any:
+        return x * x / 2.0
+
+    assert described(outer(Value(2.0, label="x")))[:2] == ("outer(x)", ["…"])
+
+
 def test_very_long_operations_have_no_formula_rather_than_an_error() -> None:
     xs = [Value(float(i)) for i in range(3000)]
     assert described(ae.logsumexp(xs))[1] == [""] * 3000
@@ -212,8 +229,33 @@ def test_numbers_are_written_shortly(x: float, text: str, latex: str) -> None:
     assert constant(x)[:2] == rounded(x)[:2] == (text, latex)
 
 
-def test_constants_are_exact_and_numbers_to_read_are_not() -> None:
-    assert constant(1 / 3).text == "0.3333333333333333"
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (1 / 3, "0.333333"),
+        (0.1 + 0.2, "0.3"),
+        (0.30000001, "0.300000"),
+        (1.0000001, "1.00000"),
+        (123456789.0, "123456789"),
+        (123456789.25, "1.23457e+08"),
+        (100000.04, "100000.0"),
+        (1e300, "1e+300"),
+        (-0.0, "-0"),
+    ],
+)
+def test_constants_have_six_digits_and_seem_whole_only_where_they_are(x: float, text: str) -> None:
+    assert constant(x).text == text
+    assert float(text) == pytest.approx(x, rel=1e-5)
+
+
+def test_constants_that_would_look_the_same_in_a_graph_are_exact() -> None:
+    x, _ = x_and_y()
+    assert names(x * 0.123456789 + x * 0.3000000001)[1:3] == ["x*0.123457", "x*0.300000"]
+    assert names(x * 0.123456789 + x * 0.123456788)[1:3] == ["x*0.123456789", "x*0.123456788"]
+    assert names(x * (0.1 + 0.2) + x * 0.3)[1:3] == ["x*0.30000000000000004", "x*0.3"]
+
+
+def test_numbers_to_read_are_not_exact() -> None:
     assert rounded(1 / 3).text == "0.3333"
     assert rounded(-0.0).text == "0"
     assert rounded(0.1 + 0.2 + 0.7).text == "1"
@@ -252,7 +294,61 @@ def test_equal_labels_get_their_scopes_then_numbers() -> None:
     with named_scope("layer 1"):
         b, c = Value(2.0, label="w"), Value(3.0, label="w")
     found = names(dot([a, b, c], [1.0, 1.0, 1.0]))
-    assert found[:3] == ["layer 0.w", "layer 1.w", "w #2"]
+    assert found[:3] == ["layer0.w", "layer1.w", "w#2"]
+
+
+def test_weights_of_a_network_have_names_without_blanks() -> None:
+    model = MLP(2, [2, 1], rng=0)
+    graph = expanded(Graph(model([1.0, 2.0])))
+    found = [name.text for name in names_of(graph)]
+    assert {"layer0.neuron0.w0", "layer0.neuron1.b", "layer1.neuron0.w1"} <= set(found)
+    assert "layer0.neuron0.w1*2" in [operation_of(n, names_of(graph)).text for n in graph.nodes]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["p" * 43 + "1", "p" * 43 + "2"],
+        ["1" + "p" * 43, "2" + "p" * 43],
+        ["p" * 30 + "1" + "p" * 30, "p" * 30 + "2" + "p" * 30],
+        ["p" * 50, "p" * 50],
+        ["p" * 38, "p" * 38],
+        ["a - b" * 20, "a - b" * 20],
+    ],
+)
+def test_names_of_long_labels_fit_a_line_and_are_different(labels: list[str]) -> None:
+    with named_scope("q" * 60):
+        xs = [Value(1.0, label=label) for label in labels]
+    found = names(total([*xs, *xs]))[:2]
+    assert len(set(found)) == 2
+    assert all(len(name) <= LONGEST_LABEL for name in found)
+
+
+def test_long_labels_keep_both_ends() -> None:
+    (name,) = names(Value(1.0, label="first" + "p" * 10_000 + "last"))
+    assert name.startswith("firstp") and name.endswith("plast") and len(name) == LONGEST_LABEL
+
+
+def test_very_large_graphs_have_labels_and_numbers_for_names() -> None:
+    x = Value(1.0, label="x")
+    y = x
+    for _ in range(MOST_EXPRESSIONS):
+        y = y * 0.5
+    y.label = "v7"
+    found = names(y)
+    assert found[:3] == ["x", "v1", "v2"] and found[-1] == "v7" and found[7] != "v7"
+    assert len(set(found)) == len(found)
+
+
+def test_label_is_not_taken_by_a_node_without_one() -> None:
+    x, y = x_and_y()
+    first = x * y * 123456789.125 * 123456789.125
+    last = first + y
+    last.label = "v4"
+    assert names(last)[-2:] == ["v5", "v4"]
+    other = x * y + y
+    other.label = "x*y"
+    assert names(other)[2:] == ["v2", "x*y"]
 
 
 def test_number_that_is_a_label_is_not_used_again() -> None:
@@ -262,9 +358,31 @@ def test_number_that_is_a_label_is_not_used_again() -> None:
 
 def test_labels_that_are_expressions_get_parentheses() -> None:
     x, y = x_and_y()
-    total = x + y
-    total.label = "a + b"
-    assert described(total * x)[0] == "(a + b)*x"
+    both = x + y
+    both.label = "a + b"
+    text, _, latex = described(both * x)
+    assert text == "(a + b)*x"
+    assert latex[0] == r"\left(\text{a + b}\right) \cdot x"
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("a - b", "(d - (a - b))**2"),
+        ("f(g(x))", "(d - f(g(x)))**2"),
+        ("w[i[0]]", "(d - w[i[0]])**2"),
+        ("f(a) - g(b)", "(d - (f(a) - g(b)))**2"),
+        ("x'", "(d - x')**2"),
+        ("total loss", "(d - (total loss))**2"),
+    ],
+)
+def test_labels_in_formulas_are_read_as_what_they_are(label: str, text: str) -> None:
+    d, x = Value(1.0, label="d"), Value(2.0, label=label)
+    graph = Graph((d - x) ** 2)
+    found = operation_of(graph.output, names_of(graph))
+    assert found.text == text
+    inner = rf"\left(\text{{{label}}}\right)" if "((" in text or "- (" in text else symbol_of(label)
+    assert found.latex == rf"\left(d - {inner}\right)^{{2}}"
 
 
 def test_labels_that_repeat_the_operation_are_read_as_one() -> None:
@@ -283,7 +401,7 @@ def test_hostile_labels_are_one_short_line_and_balanced_latex(label: str) -> Non
     mathtext = pytest.importorskip("matplotlib.mathtext").MathTextParser("agg")
     name = names_of(Graph(Value(1.0, label=label)))[0]
     assert name.text == name.text.strip() != ""
-    assert len(name.text) <= 44 and name.text.isprintable()
+    assert len(name.text) <= LONGEST_LABEL and name.text.isprintable()
     if name.text.isascii():
         mathtext.parse(f"${name.latex}$".replace(r"\&", ""))
     plain = name.latex.replace(r"\{", "").replace(r"\}", "")

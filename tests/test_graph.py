@@ -130,8 +130,12 @@ def test_edges_carry_local_derivative_and_contribution() -> None:
     a, b = Value(2.0), Value(3.0)
     loss = a * b + a
     loss.backward()
-    edges = [(e.source, e.target, e.position, e.derivative) for e in Graph(loss).edges]
-    assert edges == [(0, 2, 0, 3.0), (1, 2, 1, 2.0), (2, 3, 0, 1.0), (0, 3, 1, 1.0)]
+    assert [tuple(edge) for edge in Graph(loss, gradient=5.0).edges] == [
+        (0, 2, 0, 3.0, 15.0),
+        (1, 2, 1, 2.0, 10.0),
+        (2, 3, 0, 1.0, 5.0),
+        (0, 3, 1, 1.0, 5.0),
+    ]
 
 
 def test_contributions_into_a_node_add_up_to_its_gradient() -> None:
@@ -271,6 +275,17 @@ def test_an_output_may_lie_below_another_or_come_twice() -> None:
     y = x * x
     graph = Graph([y + 1.0, y, y])
     assert (len(graph.nodes), graph.outputs) == (3, (2, 1))
+    assert [node.adjoint for node in graph.nodes] == [18.0, 3.0, 1.0]
+
+
+def test_adjoints_of_an_output_below_another_are_what_its_backward_gave() -> None:
+    x = Value(3.0)
+    y = x * x
+    z = y + 1.0
+    z.backward(2.0)
+    graph = Graph([z, y])
+    assert [node.adjoint for node in graph.nodes] == [12.0, 2.0, 2.0]
+    assert [node.adjoint for node in graph.nodes] == [node.grad for node in graph.nodes]
 
 
 # --- names ---------------------------------------------------------------

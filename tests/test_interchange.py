@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autograd_engine import Graph, Value, compile, draw, named_scope, tanh
+from autograd_engine.expansion import expanded
 from nn import MLP
 
 
@@ -23,7 +24,7 @@ def read(subject: Any, **options: Any) -> Any:
 def test_nodes_and_edges_are_those_of_the_view() -> None:
     output = MLP(2, [2, 1], activation="tanh", rng=0)([Value(0.5, label="x"), Value(-1.0)])
     output.backward()
-    graph, data = Graph(output), read(output)
+    graph, data = expanded(Graph(output)), read(output)
     assert (data["format"], data["version"]) == ("autograd_engine.graph", 1)
     assert data["outputs"] == list(graph.outputs)
     assert [n["index"] for n in data["nodes"]] == list(range(len(graph.nodes)))
@@ -105,3 +106,15 @@ def test_large_graphs_are_written_without_formulas() -> None:
     data = read(y)
     assert len(data["nodes"]) == 10_001
     assert {edge["formula"] for edge in data["edges"]} == {""}
+
+
+def test_a_dot_is_its_products_while_the_graph_is_small() -> None:
+    small, large = (MLP(n, [1], rng=0)([Value(1.0)] * n) for n in (2, 150))
+    operations = [{n["operation"] for n in read(y)["nodes"]} for y in (small, large)]
+    assert operations == [{None, "mul", "sum", "add"}, {None, "dot", "add"}]
+
+
+def test_options_of_a_look_change_nothing() -> None:
+    x = Value(2.0, label="x")
+    y = x * x + 1.0
+    assert read(y, theme="dark", fold="depth", max_nodes=1, values=False) == read(y)

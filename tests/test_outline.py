@@ -149,3 +149,33 @@ def test_groups_that_use_one_another_end() -> None:
 def test_file_holds_the_tree() -> None:
     output, _ = neuron()
     assert draw(output, "graph.txt").read_text("utf-8") == text_tree(output)
+
+
+def test_what_is_cut_off_is_counted_and_references_to_written_lines_are_not() -> None:
+    x = Value(3.0, label="x")
+    y = x * x
+    lines = text_tree(y, max_nodes=2, derivatives=False, gradients=False).splitlines()
+    assert lines == ["x*x = 9.0000", "├── x = 3.0000", "└── x (see above)"]
+    lines = text_tree(y + x * 2.0, max_nodes=3, derivatives=False, gradients=False).splitlines()
+    assert lines[-1] == "⋯ 1 more (max_nodes=3; None writes them all)"
+
+
+def test_long_names_that_differ_at_their_ends_stay_different() -> None:
+    stem = "a long name that goes on and on for ever and"
+    values = [Value(1.0, label=f"{stem} {i}") for i in range(3)]
+    tree = text_tree(values[0] * values[1] + values[2], derivatives=False, gradients=False)
+    names = [line.split("── ")[-1].split(" = ")[0] for line in tree.splitlines()]
+    assert len(set(names)) == 5
+
+
+def test_a_leaf_is_its_name_without_a_formula() -> None:
+    x = Value(1.0, label="y" * 60)
+    (line,) = text_tree(x, gradients=False).splitlines()
+    assert line.count(" = ") == 1
+
+
+def test_a_dot_is_written_as_products_while_the_tree_is_small() -> None:
+    output = MLP(2, [1], rng=0)([Value(1.0, label="x0"), Value(2.0, label="x1")])
+    assert "dot" not in text_tree(output)
+    assert "*x0" in text_tree(output)
+    assert "dot(" in text_tree(output, max_nodes=7)

@@ -93,14 +93,26 @@ def test_two_fragments_share_no_name() -> None:
     assert len(set(ids)) == 50
 
 
-def test_every_rule_of_the_style_holds_inside_the_element_only() -> None:
-    page = Reader(fragment("stepper", "", {}))
+@pytest.mark.parametrize(
+    ("name", "package"), [("stepper", "autograd_engine"), ("training_stepper", "nn")]
+)
+def test_every_rule_of_the_style_holds_inside_the_element_only(name: str, package: str) -> None:
+    page = Reader(fragment(name, "", {}, package=package))
     key = page.tags[0][1]["id"]
-    style = re.sub(r"@media[^{]*\{(.*)\}\s*$", r"\1", "".join(page.texts["style"]), flags=re.S)
+    style = re.sub(r"@(?:media|container)[^{]*\{", "", "".join(page.texts["style"]))
     rules = re.findall(r"([^{}]+)\{[^{}]*\}", style)
     assert len(rules) > 10
     for rule in rules:
         assert all(part.strip().startswith(f"#{key}") for part in rule.split(",")), rule
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("stepper", "autograd_engine"), ("training_stepper", "nn")]
+)
+def test_scripts_are_strict(name: str, package: str) -> None:
+    script = "".join(Reader(fragment(name, "", {}, package=package)).texts["script"])
+    body = re.sub(r"^\s*//.*\n", "", script.partition("{\n")[2], flags=re.MULTILINE)
+    assert body.lstrip().startswith('"use strict";')
 
 
 def test_script_finds_its_element() -> None:

@@ -311,6 +311,40 @@ def test_gallery_needs_no_network(gallery: tuple[dict[str, Any], str]) -> None:
     )
 
 
+def test_gallery_opens_in_a_browser(gallery: tuple[dict[str, Any], str], visit: Any) -> None:
+    _, page = gallery
+    opened = visit(page.partition(">")[2])  # visit brings a doctype
+    opened.wait_for_function("[...document.images].every(x => x.complete)")
+    sizes = opened.locator("img, svg[viewBox]").evaluate_all(
+        "all => all.filter(x => !x.closest('button, .legend') && !x.hidden"
+        " && getComputedStyle(x).display !== 'none')"
+        ".map(x => [x.naturalWidth ?? 1, x.getBoundingClientRect()])"
+        ".map(([natural, box]) => [natural, box.width, box.height])"
+    )
+    assert len(sizes) > 15
+    assert all(natural > 0 and width > 50 and height > 50 for natural, width, height in sizes)
+    for kind in ("stepper", "training_stepper"):
+        assert opened.locator(f".ae-{kind} button").count() >= 3
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_gallery_says_which_minimum_is_the_local_one(gallery: tuple[dict[str, Any], str]) -> None:
+    names, _ = gallery
+    (piece,) = [piece for piece in names["PIECES"] if piece.title == "Local minimum"]
+    figure = names["run"]("from nn import error_curve\n" + piece.code, {})
+    words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ends = [
+        re.search(rf"from {start}: .* to w = ([-.\d]+), E = ([-.\d]+)", "\n".join(words))
+        for start in ("3.4", "-3.6")
+    ]
+    local, lowest = [(float(end[1]), float(end[2])) for end in ends if end]
+    assert local[1] > lowest[1]
+    for w, _ in (local, lowest):  # descent has arrived
+        assert abs(0.2 * w**3 - w + 0.3) < 0.02
+    assert f"local minimum at w = {local[0]}" in piece.text
+    assert f"lowest at w = {lowest[0]}" in piece.text
+
+
 # --- both ---------------------------------------------------------------
 
 

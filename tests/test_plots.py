@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import autograd_engine
+from autograd_engine.themes import THEMES
 from nn import MLP, activation_curves, decision_boundary, loss_curve
+from nn.palette import MARKS, color, marker
 
 pytest.importorskip("matplotlib")
 
@@ -146,6 +148,14 @@ def test_predict_of_a_network_fits() -> None:
 def test_samples_that_do_not_lie_in_a_plane_are_refused(rows: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         decision_boundary(sum_of, rows, [1, 1, -1, -1])
+
+
+def test_colour_and_mark_together_tell_36_classes_apart_in_plots_and_on_pages() -> None:
+    looks = [(color(i), marker(i)) for i in range(36)]
+    assert len(set(looks)) == 36
+    assert len(set(MARKS.values())) == len(MARKS) == 6
+    for theme in THEMES:
+        assert len({color(i, theme) for i in range(6)}) == 6
 
 
 # --- activations ---------------------------------------------------------------

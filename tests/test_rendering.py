@@ -293,3 +293,20 @@ def test_every_way_to_an_svg_makes_it_accessible() -> None:
 def test_engine_whose_svg_is_no_text_is_left_alone() -> None:
     fake("import os; os.write(1, bytes([60, 255, 62]))", "dot")
     assert draw_dot(Value(1.0)).pipe("svg") == bytes([60, 255, 62])
+
+
+def test_render_leaves_an_older_picture_where_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_dot(Value(1.0)).render("graph")
+    before = Path("graph.svg").read_bytes()
+
+    def fail(self: Path, target: Path) -> Path:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        draw_dot(Value(2.0)).render("graph")
+    assert Path("graph.svg").read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir() if path.is_file()) == [
+        "graph",
+        "graph.svg",
+    ]

@@ -14,8 +14,8 @@ import pytest
 
 from autograd_engine import Value, animate, named_scope, stepper
 from autograd_engine.themes import THEMES
-from autograd_engine.wording import number, printable, signed
-from nn import MLP
+from autograd_engine.wording import number, printable, short, signed
+from nn import MLP, SGD, fit, hinge, training_stepper
 
 HOSTILE = [
     "</script><script>window.pwned=1</script>",
@@ -65,6 +65,10 @@ def neuron() -> Value:
     x1, x2 = Value(2.0, label="x1"), Value(0.0, label="x2")
     w1, w2, b = Value(-3.0, label="w1"), Value(1.0, label="w2"), Value(6.8813735, label="b")
     return (x1 * w1 + x2 * w2 + b).tanh()
+
+
+CARDS = ["x1", "w1", "x1*w1", "x2", "w2", "x2*w2", "x1*w1 + x2*w2", "b"]
+CARDS += ["x1*w1 + x2*w2 + b", "tanh(x1*w1 + x2*w2 + b)"]  # of the neuron
 
 
 def perceptron() -> tuple[MLP, Value]:
@@ -131,7 +135,7 @@ def test_forward_steps_show_the_engines_numbers_one_result_at_a_time(visit: Any)
             assert set(state["give"]) == {*inputs, SIGNS[result]}
             assert state["arrows"] == len(operands[result]) + 1
             assert state["headline"].startswith(f"{result} = ")
-            assert state["headline"].endswith(f" = {number(values[result].data)}")
+            assert state["headline"].endswith(f" = {short(values[result].data)}")
             known.add(result)
         expected = {
             label: [number(value.data) if label in known else "", "0.0000"]
@@ -181,12 +185,13 @@ def check_arithmetic(
     assert len(headings) == 5 and len(rows) == len(operands)
     for (operand, derivative), row, text in zip(operands, rows, state["arithmetic"], strict=True):
         product = derivative * adjoint
-        assert text == f"{number(derivative)} × {number(adjoint)} = {number(product)}"
+        factor = f"({short(adjoint)})" if adjoint < 0 else short(adjoint)
+        assert text == f"{short(derivative)} × {factor} = {short(product)}"
         start, sums[operand] = sums[operand], sums[operand] + product
         assert row[0] == operand
-        assert row[1].split(" = ")[-1] == number(derivative)
-        assert row[2:4] == [number(adjoint), signed(product)]
-        assert row[4] == f"{signed(start)} → {signed(sums[operand])}"
+        assert row[1].split(" = ")[-1] == short(derivative)
+        assert row[2:4] == [short(adjoint), short(product)]
+        assert row[4] == f"{short(start)} → {short(sums[operand])}"
 
 
 def test_arithmetic_stands_at_its_card_and_a_second_one_below(visit: Any) -> None:
@@ -282,13 +287,14 @@ def test_buttons_keys_and_slider_move_the_state(visit: Any) -> None:
             assert root.evaluate(STEP) == step, key
     root.locator("input").fill("6")
     assert root.evaluate(STEP) == 6
+    assert root.locator("input").get_attribute("aria-valuetext") == "step 6"
     assert root.locator(".where").text_content() == "step 6 of 11 · start of backward"
     assert root.locator("input").input_value() == "6"
 
 
 def test_play_goes_on_pauses_obeys_the_speed_and_starts_anew(visit: Any) -> None:
     page = visit(html(neuron()))
-    root, play = root_of(page), page.get_by_title("play (space)")
+    root, play = root_of(page), page.locator(".play")
     page.clock.install()
     play.click()
     assert "pause" in play.text_content()
@@ -422,6 +428,39 @@ def test_keys_elsewhere_and_keys_of_lists_and_shortcuts_are_left_alone(visit: An
     assert root.evaluate(STEP) == 1
 
 
+def training(path: Path) -> Path:
+    """The other page with a script of its own; their keys are to be alike."""
+    X, y = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]], [-1.0, 1.0, 1.0]
+    model = MLP(2, [2, 1], rng=0)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    settings: dict[str, Any] = {"epochs": 2, "rng": 0, "progress": False, "snapshots": True}
+    history = fit(model, X, y, loss=hinge, optimizer=optimizer, **settings)
+    return training_stepper(model, history, X, y).save(path)
+
+
+@pytest.mark.parametrize("what", ["stepper", "training"])
+def test_the_page_around_gets_the_keys_that_are_not_ours_and_no_others(
+    visit: Any, what: str, tmp_path: Path
+) -> None:
+    page = visit(html(neuron()) if what == "stepper" else training(tmp_path / "training.html"))
+    page.evaluate(
+        """() => { window.got = [];
+        addEventListener("keydown", (event) => {
+          got.push(event.key);
+          if (event.ctrlKey) event.preventDefault();
+        }); }"""
+    )
+    control = page.get_by_title(re.compile("forward"))
+    control.focus()
+    for key in ("ArrowRight", "Home", "End", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.evaluate("got") == []
+    for key in ("Escape", "a", "Control+s", "Control+ArrowRight", "Tab"):
+        page.keyboard.press(key)
+    expected = ["Escape", "a", "Control", "s", "Control", "ArrowRight", "Tab"]
+    assert page.evaluate("got") == expected
+
+
 # --- many at once, many steps ---------------------------------------------------------------
 
 
@@ -516,7 +555,7 @@ def test_hostile_labels_neither_break_nor_inject(visit: Any, label: str, tmp_pat
     assert title in shown[-1]["cards"]
     root_of(page).locator("[data-c]").first.hover()
     assert page.evaluate("document.querySelectorAll('script').length") == 1
-    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert page.locator("img").count() == 1 and not page.locator("img").is_visible()
     assert page.evaluate("window.pwned") is None
     page.set_viewport_size({"width": 380, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
@@ -544,21 +583,80 @@ def test_print_has_the_whole_picture_and_all_steps_as_text(visit: Any) -> None:
     for _ in range(5):
         root.press("+")
     zoomed = root.evaluate(BOX)
+    assert not root.locator("pre").is_visible()
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert not any(part.is_visible() for part in root.locator("button, input, select").all())
+    assert not any(part.is_visible() for part in root.locator("button, input, select, img").all())
+    assert root.locator(".title, .headline").evaluate_all("e => e.map((x) => x.clientHeight > 9)")
     lines = root.locator("pre").text_content().splitlines()
     assert root.locator("pre").is_visible()
     assert [int(line.split(".")[0]) for line in lines if line[0] != " "] == list(range(1, 14))
-    assert "    x  |  y = -3.0000  |  -1.1025  |  +3.3076  |  0.0000 → +3.3076" in lines
+    assert "    x  |  y = -3  |  -1.1025  |  3.3076  |  0 → 3.3076" in lines
     printed = root.evaluate(BOX)
     assert printed[:2] == pytest.approx([0, 0])
     assert printed[2:] == pytest.approx([whole[0], whole[1]], abs=2)
     assert root.evaluate("root => getComputedStyle(root).printColorAdjust") == "exact"
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     assert root.evaluate(BOX) == pytest.approx(zoomed)
     assert not root.locator("pre").is_visible()
+
+
+def test_a_print_before_the_first_step_has_the_picture_after_the_last(visit: Any) -> None:
+    page = visit(html(graph()["o"]))
+    root = root_of(page)
+    page.emulate_media(media="print")
+    assert root.locator("img").is_visible() and not root.locator(".view").is_visible()
+    assert root.locator("img").evaluate("i => i.complete && i.naturalWidth") > 300
+    assert root.locator(".title").is_visible() and root.locator("pre").is_visible()
+    assert not root.locator(".headline").is_visible()
+    page.emulate_media(media="screen")
+    assert not root.locator("img").is_visible() and root.locator(".view").is_visible()
+
+
+def test_the_title_stands_over_the_controls(visit: Any) -> None:
+    root = root_of(visit(html(graph()["o"])))
+    title = root.locator(".title")
+    assert re.match(r"o = \S+, step by step", title.text_content())
+    assert title.bounding_box()["y"] < root.locator("button").first.bounding_box()["y"]
+
+
+def test_a_page_saved_with_all_that_scripts_made_works_again(visit: Any) -> None:
+    first = visit(html(graph()["o"], theme="dark"))
+    root_of(first).locator("input").fill("9")
+    page = visit(first.content())
+    root = root_of(page)
+    assert root.evaluate(STEP) == 0
+    root.press("End")
+    assert root.evaluate(STEP) == 13
+    assert [page.locator(name).count() for name in (".bar", "svg", "pre", "img")] == [1] * 4
+    assert root.locator("[data-r]").all_text_contents().count("") == 0
+
+
+def test_an_output_that_is_made_again_and_again_leaves_nothing_behind(visit: Any) -> None:
+    page = visit("<div id=host></div>")
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.enable")
+    fragment = html(neuron())
+
+    def alive(times: int) -> dict[str, int]:
+        """What is in memory after so many re-runs of a cell that is cleared in the end."""
+        page.evaluate(
+            """async ([times, html]) => {
+              const host = document.querySelector("#host");
+              for (let i = 0; i < times; i++) {
+                host.replaceChildren(document.createRange().createContextualFragment(html));
+                await new Promise((done) => setTimeout(done, 20));
+              }
+              host.replaceChildren();
+            }""",
+            [times, fragment],
+        )
+        for _ in range(3):
+            session.send("HeapProfiler.collectGarbage")
+        return session.send("Memory.getDOMCounters")
+
+    before, after = alive(2), alive(20)
+    assert after["jsEventListeners"] <= before["jsEventListeners"]
+    assert after["nodes"] < before["nodes"] + 100  # each page has several hundred
 
 
 def test_a_narrow_page_does_not_overflow(visit: Any) -> None:
@@ -581,7 +679,7 @@ def test_a_narrow_page_does_not_overflow(visit: Any) -> None:
 def test_tab_reaches_every_control_in_order_with_a_visible_focus(visit: Any) -> None:
     page = visit(html(neuron()))
     reached = []
-    for _ in range(12):
+    for _ in range(13):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(
@@ -589,15 +687,15 @@ def test_tab_reaches_every_control_in_order_with_a_visible_focus(visit: Any) -> 
                 return [e.ariaLabel || e.textContent, style.outlineStyle, style.outlineWidth]; }"""
             )
         )
-    assert [name.split(" (")[0] for name, *_ in reached[1:]] == [
+    assert [re.split(r" \(|: ", name)[0] for name, *_ in reached[1:]] == [
         "first step", "step back", "play", "step forward", "last step", "step", "speed",
-        "zoom out", "zoom in", "fit the picture", "All steps as text",
+        "zoom out", "zoom in", "fit the picture", CARDS[0], "All steps as text",
     ]  # fmt: skip
     assert reached[0][0].endswith("step by step")
     assert {(line, width) for _, line, width in reached} == {("solid", "2px")}
     page.keyboard.press("Enter")
     assert "11. backward: " in page.locator("pre").text_content()
-    for _ in range(7):
+    for _ in range(8):
         page.keyboard.press("Shift+Tab")
     assert page.evaluate("document.activeElement.ariaLabel").startswith("step forward")
     page.keyboard.press("Enter")
@@ -605,16 +703,111 @@ def test_tab_reaches_every_control_in_order_with_a_visible_focus(visit: Any) -> 
     assert root_of(page).evaluate(STEP) == 2
 
 
+def test_keys_go_from_card_to_card_and_tell_of_each_what_pointing_tells(visit: Any) -> None:
+    page = visit(html(neuron()))
+    root, told = root_of(page), page.locator(".hover")
+    assert root.locator("[data-c]:not(:has([data-r]))[tabindex]").count() == 0
+    root.focus()
+    for key, expected in [("n", 0), ("n", 1), ("n", 2), ("N", 1), ("N", 0), ("N", -1), ("n", 0)]:
+        page.keyboard.press("Shift+N" if key == "N" else key)
+        name = page.evaluate("document.activeElement.ariaLabel")
+        assert name.startswith(f"{CARDS[expected]}: ") and told.text_content() == name
+        assert root.locator("[data-c][tabindex='0']").count() == 1  # Tab comes back to it
+    page.keyboard.press("ArrowRight")  # all else works from there
+    assert root.evaluate(STEP) == 1
+    root.locator("svg").hover(position={"x": 3, "y": 3})
+    assert told.text_content() == name, "the pointer is at no card"
+    root.locator("[data-c]", has_text="w1").first.hover()
+    assert told.text_content().startswith("w1: ")
+    page.get_by_title("fit").focus()
+    root.locator("svg").hover(position={"x": 3, "y": 3})
+    assert told.text_content() == ""
+
+
+def test_a_card_that_gets_the_focus_is_in_view_with_a_frame_around_it(visit: Any) -> None:
+    page = visit(html(perceptron()[1]), width=380, height=500)
+    root = root_of(page)
+    root.focus()
+    seen = []
+    for key in ["n"] * 9 + ["Shift+N"] * 15:
+        page.keyboard.press(key)
+        seen.append(
+            root.evaluate(
+                """root => {
+                const card = document.activeElement, box = card.getBoundingClientRect();
+                const view = root.querySelector(".view").getBoundingClientRect();
+                const style = getComputedStyle(card);
+                return [card.dataset.c !== undefined, style.outlineStyle, style.outlineWidth,
+                  view.left <= box.left && box.right <= view.right && 0 <= box.top
+                  && view.top <= box.top && box.bottom <= view.bottom && box.bottom <= innerHeight];
+                }"""
+            )
+        )
+    assert seen == [[True, "solid", "3px", True]] * 24
+
+
+def test_shift_and_arrows_move_the_picture(visit: Any) -> None:
+    root = root_of(visit(html(perceptron()[1])))
+    root.locator("input").fill("100")
+    for keys, sign in [(("Right", "Down"), 1), (("Left", "Up"), -1)]:
+        for name, axis in zip(keys, (0, 1), strict=True):
+            before = root.evaluate(BOX)
+            root.press(f"Shift+Arrow{name}")
+            shift = [b - a for a, b in zip(before, root.evaluate(BOX), strict=True)]
+            assert shift.pop(axis) * sign > 20
+            assert shift == pytest.approx([0, 0, 0], abs=1)
+    assert root.evaluate(STEP) == 100
+
+
 def test_what_happens_is_said_to_those_who_do_not_see_it(visit: Any) -> None:
     root = root_of(visit(html(graph()["o"])))
     snapshot = root.aria_snapshot()
-    assert re.search(r'group "o = \S+, step by step"', snapshot)
-    assert re.search(r'img "o = \S+, step by step"', snapshot)
+    assert re.findall(r'group "o = \S+, step by step"', snapshot)[1:], "the element, the picture"
+    assert re.search(r'img "q: made by \+; data = -0.5,', snapshot)
     live = root.locator("[aria-live=polite]")
-    for step, said in ((1, "p = x*y = 2.0000*(-3.0000) = -6.0000"), (7, "starts: d o / d o = 1")):
+    assert live.text_content() == "", "nobody has done anything yet"
+    for step, said in ((1, "p = x*y = 2*(-3) = -6"), (7, "starts: d o / d o = 1")):
         root.locator("input").fill(str(step))
         assert said in live.text_content()
-        assert said in root.locator("input").get_attribute("aria-valuetext")
+        assert said in root.locator(".headline").text_content()
+    assert not live.evaluate("e => e.clientWidth > 1 || e.clientHeight > 1")
+
+
+def test_while_it_plays_only_the_end_is_said(visit: Any) -> None:
+    page = visit(html(neuron()))
+    root, live = root_of(page), page.locator("[aria-live]")
+    page.evaluate(
+        """() => { window.said = []; new MutationObserver(() => said.push(
+          document.querySelector("[aria-live]").textContent)).observe(
+          document.querySelector("[aria-live]"), {childList: true, subtree: true}); }"""
+    )
+    page.clock.install()
+    root.press("Space")
+    page.clock.run_for(3 * 1200)
+    assert root.evaluate(STEP) == 3 and page.evaluate("said") == []
+    root.press("Space")
+    assert live.text_content().startswith("step 3 of 11")
+    root.press("Space")
+    page.clock.run_for(60_000)
+    assert root.evaluate(STEP) == 11
+    assert [text[:10] for text in page.evaluate("said")] == ["step 3 of ", "step 11 of"]
+
+
+def test_the_play_button_is_called_after_what_it_does(visit: Any) -> None:
+    page = visit(html(neuron()))
+    play = page.locator(".play")
+    for name in ("play", "pause", "play"):
+        assert play.get_attribute("aria-label") == play.get_attribute("title") == f"{name} (space)"
+        assert name in play.text_content()
+        play.click()
+
+
+def test_the_picture_is_described_as_it_is(visit: Any) -> None:
+    root = root_of(visit(html(neuron())))
+    for step in (0, 4, 11):
+        root.locator("input").fill(str(step))
+        description = root.locator("svg desc").text_content()
+        assert f"step {step} of 11" in description and "after the backward" not in description
 
 
 # --- films ---------------------------------------------------------------

@@ -212,7 +212,7 @@ def test_saved_page_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["page", "page.svg", "page.html.txt", ".html", "page.pdf"])
 def test_other_endings_are_refused_and_write_nothing(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"stepper: .* does not end in \.html"):
+    with pytest.raises(ValueError, match=r"save: .* does not end in \.html"):
         stepper(neuron()).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

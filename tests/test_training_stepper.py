@@ -31,7 +31,7 @@ from nn import (
     two_moons,
 )
 from nn.layers import Layer
-from nn.planes import GRID
+from nn.planes import GRID, NOT_A_NUMBER
 from nn.stills import still
 
 X, Y = two_moons(40, noise=0.1, rng=0)
@@ -244,17 +244,44 @@ def test_inf_nan_and_missing_numbers_are_shown_as_such() -> None:
     data = data_of(stepper)
     assert data["loss"][2:] == ["nan", "inf", 1e300, None]
     assert data["numbers"][2][0] == "nan"
-    assert set(base64.b64decode(data["plane"]["codes"][2])) == {255}
+    assert set(base64.b64decode(data["plane"]["codes"][2])) == {NOT_A_NUMBER}
     assert data["right"][2] == 0
-    assert "NaN" not in stepper._repr_html_()
+    assert "NaN" not in stepper.html()
 
 
 def test_the_model_and_its_gradients_stay_as_they_are() -> None:
     model = network()
     history = trained(model)
     before = [(p.data, p.grad) for p in model.parameters()]
-    training_stepper(model, history, X, Y)._repr_html_()
+    training_stepper(model, history, X, Y).html()
     assert [(p.data, p.grad) for p in model.parameters()] == before
+
+
+def test_numbers_as_targets_of_a_diverged_model_keep_the_scale_of_the_targets() -> None:
+    model, history = network(), History()
+    for p in model.parameters():
+        p.data = math.nan
+    history.record(model, math.nan)
+    stepper = training_stepper(model, history, X, [x[0] for x in X])
+    plane = data_of(stepper)["plane"]
+    assert (plane["low"], plane["high"]) == (min(x[0] for x in X), max(x[0] for x in X))
+    assert plane["unknown"] == NOT_A_NUMBER
+    assert set(base64.b64decode(plane["codes"][0])) == {NOT_A_NUMBER}
+    ElementTree.fromstring(still(data_of(stepper)))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "colorblind"])
+def test_picture_and_page_have_the_same_shades(theme: str) -> None:
+    model = network()
+    numbers = training_stepper(
+        model, trained(model, [x[0] for x in X], half_squared_error), X, [x[0] for x in X]
+    )
+    for stepper, kinds in ((moons(theme=theme)[2], 2), (numbers, 1)):
+        data = data_of(stepper)
+        assert len(data["shades"]) == kinds
+        shades = {shade for table in data["shades"] for shade in table}
+        plane = re.findall(r'<path shape-rendering="crispEdges" fill="([^"]+)"', still(data))
+        assert len(plane) > 2 and set(plane) <= shades
 
 
 # --- trouble ---------------------------------------------------------------
@@ -305,20 +332,20 @@ def test_page_is_small_and_quick() -> None:
     model = network(16, 16, 1)
     history = trained(model, targets, epochs=60, X=rows)
     start = time.perf_counter()
-    page = training_stepper(model, history, rows, targets)._repr_html_()
+    page = training_stepper(model, history, rows, targets).html()
     assert time.perf_counter() - start <= 2.0
     assert len(page.encode()) <= 600_000
 
 
 def test_page_needs_no_network() -> None:
-    page = moons(1)[2]._repr_html_()
+    page = moons(1)[2].html()
     assert set(re.findall(r"https?://[^\"'\s<]+", page)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<link|@import|<script src|fetch\(|XMLHttpRequest", page)
 
 
 def test_without_scripts_the_last_epoch_stays_as_a_picture() -> None:
     _, history, stepper = moons()
-    page = stepper._repr_html_()
+    page = stepper.html()
     before_script = page.partition("<script>")[0]
     assert not re.search("<(button|input|select)", before_script)
     found = re.search(r'<img alt="([^"]*)"[^>]* src="data:image/svg\+xml;base64,([^"]+)"', page)
@@ -334,7 +361,7 @@ def test_without_scripts_the_last_epoch_stays_as_a_picture() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_neither_break_nor_inject(name: str) -> None:
     stepper = moons(1, names=[name, name], classes=[name, name])[2]
-    page = stepper._repr_html_()
+    page = stepper.html()
     assert page.count("<script") == 1 and page.count("</script") == 1
     assert "<img src=x" not in page
     assert len(page) < 150_000
@@ -360,7 +387,7 @@ def root_of(page: Any, which: int = 0) -> Any:
 
 def test_numbers_on_screen_are_the_recorded_ones_at_every_epoch(visit: Any) -> None:
     model, history, stepper = moons()
-    root = root_of(visit(stepper._repr_html_()))
+    root = root_of(visit(stepper.html()))
     neuron = model.layers[0].neurons[2]
     places = [i for i, p in enumerate(model.parameters()) if any(p is q for q in neuron.w)]
     root.locator(".choice select").select_option(label="layer 0, neuron 2")
@@ -373,7 +400,7 @@ def test_numbers_on_screen_are_the_recorded_ones_at_every_epoch(visit: Any) -> N
         assert gradients == [number(x) for x in snapshot.gradients.values()]
         shown = root.locator(".values b").all_text_contents()
         weights = [snapshot.parameters[k] for k in (*places, places[-1] + 1)]
-        assert shown == [signed(w + 0.0).replace("-", "−") for w in weights]
+        assert shown == [signed(w + 0.0) for w in weights]
         assert root.locator(".ring:not(.hidden)").count() == 40 - right + 1  # one in the legend
         root.locator(".forward").click()
 
@@ -396,7 +423,7 @@ def test_odd_numbers_are_written_as_in_python(visit: Any) -> None:
     ]
     for x in [*odd, math.inf, math.nan]:
         history.record(model, x)
-    root = root_of(visit(training_stepper(model, history, X, Y)._repr_html_()))
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
     shown = []
     for _ in history.snapshots:
         shown.append(root.locator(".value-loss").text_content())
@@ -405,7 +432,7 @@ def test_odd_numbers_are_written_as_in_python(visit: Any) -> None:
 
 
 def test_every_control_moves_the_state(visit: Any) -> None:
-    page = visit(moons(30)[2]._repr_html_())
+    page = visit(moons(30)[2].html())
     root = root_of(page)
     assert root.evaluate(EPOCH) == 0
     for key, epoch in [
@@ -429,7 +456,7 @@ def test_every_control_moves_the_state(visit: Any) -> None:
 
 
 def test_play_runs_to_the_end_and_stops_and_pauses(visit: Any) -> None:
-    page = visit(moons(8)[2]._repr_html_())
+    page = visit(moons(8)[2].html())
     root = root_of(page)
     root.locator("select[aria-label=speed]").select_option("40")
     root.locator(".play").click()
@@ -450,7 +477,7 @@ def test_the_timer_stops_when_the_element_leaves_the_page(visit: Any) -> None:
         "const start = setInterval, end = clearInterval;"
         "window.setInterval = (f, t) => { const i = start(f, t); running.add(i); return i; };"
         "window.clearInterval = (i) => { running.delete(i); end(i); };</script>"
-        + moons(30)[2]._repr_html_()
+        + moons(30)[2].html()
     )
     root_of(page).locator(".play").click()
     assert page.evaluate("running.size") == 1
@@ -460,7 +487,7 @@ def test_the_timer_stops_when_the_element_leaves_the_page(visit: Any) -> None:
 
 def test_two_on_one_page_do_not_meet(visit: Any) -> None:
     light, dark = moons()[2], moons(9, theme="dark")[2]
-    page = visit(light._repr_html_() + dark._repr_html_() + light._repr_html_())
+    page = visit(light.html() + dark.html() + light.html())
     roots = [root_of(page, i) for i in range(3)]
     roots[1].locator("input").press("End")
     roots[2].locator(".forward").click()
@@ -470,7 +497,7 @@ def test_two_on_one_page_do_not_meet(visit: Any) -> None:
 
 
 def test_keys_meant_for_the_page_or_a_list_are_left_alone(visit: Any) -> None:
-    page = visit(moons()[2]._repr_html_())
+    page = visit(moons()[2].html())
     root = root_of(page)
     root.locator("select[aria-label=speed]").press("ArrowDown")
     page.locator("body").press("ArrowRight")
@@ -479,7 +506,7 @@ def test_keys_meant_for_the_page_or_a_list_are_left_alone(visit: Any) -> None:
 
 def test_the_canvas_shows_the_signs_of_the_output(visit: Any) -> None:
     model, history, stepper = moons(20, classes=["no", "yes"])
-    root = root_of(visit(stepper._repr_html_()))
+    root = root_of(visit(stepper.html()))
     root.locator("input").press("End")
     plane = data_of(stepper)["plane"]
     rows = [points_of(plane)[k] for k in range(7, GRID * GRID, 113)]
@@ -504,7 +531,7 @@ def test_the_canvas_shows_the_signs_of_the_output(visit: Any) -> None:
 
 
 def test_a_neuron_is_chosen_by_a_click_and_left_by_another(visit: Any) -> None:
-    root = root_of(visit(moons()[2]._repr_html_()))
+    root = root_of(visit(moons()[2].html()))
     neuron = root.locator(".neuron circle").nth(1)
     neuron.click()
     assert root.locator(".values b").count() == 3  # two weights and the bias
@@ -515,16 +542,147 @@ def test_a_neuron_is_chosen_by_a_click_and_left_by_another(visit: Any) -> None:
 
 def test_edges_are_dashed_when_their_weight_is_negative(visit: Any) -> None:
     model, _, stepper = moons()
-    root = root_of(visit(stepper._repr_html_()))
+    root = root_of(visit(stepper.html()))
     root.locator("input").press("End")
     dashed = root.locator(".edge[stroke-dasharray]").count()
     weights = [w.data for layer in model.layers for neuron in layer.neurons for w in neuron.w]
     assert 0 < dashed == sum(w < 0.0 for w in weights) < len(weights)
 
 
+def test_a_large_bias_does_not_hide_the_weights(visit: Any) -> None:
+    model = network()
+    bias = model.layers[0].neurons[0].b
+    assert bias is not None
+    bias.data = 50.0
+    history = History()
+    history.record(model)
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
+    weights = [w.data for layer in model.layers for neuron in layer.neurons for w in neuron.w]
+    widths = root.locator(".edge").evaluate_all(
+        "all => all.map(x => +x.getAttribute('stroke-width'))"
+    )
+    largest = max(map(abs, weights))
+    assert widths == [pytest.approx(0.4 + 4 * abs(w) / largest, abs=0.01) for w in weights]
+    words = root.locator(".weights .legend").text_content()
+    assert float(words.partition("thickest: ")[2]) == pytest.approx(largest, rel=0.01)
+
+
+def test_controls_do_not_speak_of_epochs_where_some_are_left_out(visit: Any) -> None:
+    model, history = network(), History()
+    for i in range(301):
+        history.record(model, float(i))
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
+    root.locator(".forward").click()
+    assert root.evaluate(EPOCH) == 3
+    buttons = root.locator(".bar button")
+    words = [b.get_attribute(name) for b in buttons.all() for name in ("title", "aria-label")]
+    assert words == ["back", "back", "play", "play", "forward", "forward"]
+    assert root.locator("select[aria-label=speed] option").all_text_contents() == [
+        f"{n} steps a second" for n in (2, 5, 10, 20, 40)
+    ]
+    assert "100 of 301 recorded epochs are on this page." in root.text_content()
+
+
+@pytest.mark.parametrize("place", [".map canvas", ".curve", ".title"])
+def test_keys_work_after_a_click_anywhere_inside(visit: Any, place: str) -> None:
+    page = visit(moons(30)[2].html())
+    root = root_of(page)
+    root.locator(place).click(position={"x": 10, "y": 10}, force=True)
+    page.keyboard.press("Home")
+    page.keyboard.press("PageUp")
+    assert root.evaluate(EPOCH) == 10
+
+
+@pytest.mark.parametrize("column", [0.0, -3.0, 1e15, 1e300, -1e-300])
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_any_column_of_inputs_has_a_page_that_runs(
+    visit: Any, column: float, spread: float
+) -> None:
+    model, history = network(), History()
+    history.record(model, 1.0)
+    rows = [[column + spread * a, b] for a, b in X]
+    root = root_of(visit(training_stepper(model, history, rows, Y).html()))
+    for kind in ("plane", "loss", "gradients", "weights"):
+        assert root.locator(f".panel.{kind}").count() == 1
+    assert 1 <= root.locator(".map text.small").count() <= 42
+    assert "NaN" not in root.locator(".map").inner_html()
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [math.exp(-0.1 * i) for i in range(60)],
+        [math.exp(0.1 * i) for i in range(60)],
+        [2.0 + math.sin(i) for i in range(40)],
+        [1.0, 9.0, 1.0],
+        [1.0],
+    ],
+    ids=["falling", "rising", "waves", "few", "one"],
+)
+def test_the_loss_beside_the_cursor_does_not_lie_over_the_curve(
+    visit: Any, losses: list[float]
+) -> None:
+    model, history = network(), History()
+    for loss in losses:
+        history.record(model, loss)
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
+    for _ in losses:
+        covered = root.locator(".curve").evaluate(
+            "svg => { const box = svg.querySelector('.tag').getBBox();"
+            " const line = svg.querySelector('.all'); const n = line.getTotalLength();"
+            " if (box.x < 0 || box.x + box.width > 320 || box.y < 0 || box.y > 150) return -1;"
+            " return Array.from({length: n}, (_, i) => line.getPointAtLength(i)).filter((p) =>"
+            " p.x > box.x && p.x < box.x + box.width && p.y > box.y + 2 &&"
+            " p.y < box.y + box.height - 2).length; }"
+        )
+        assert covered == 0, root.evaluate(EPOCH)
+        root.locator(".forward").click()
+
+
+def test_minus_is_written_in_one_way(visit: Any) -> None:
+    model, history = network(), History()
+    for loss in (-2.0, -1e-9):
+        history.record(model, loss)
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
+    root.locator(".choice select").select_option(label="layer 0, neuron 2")
+    root.locator(".forward").click()
+    assert root.locator(".value-loss").text_content() == number(-1e-9)
+    assert "-" in root.locator(".values").text_content()
+    assert "−" not in root.text_content()
+
+
+def test_elements_that_were_removed_are_freed(visit: Any) -> None:
+    pages = [moons()[2].html() for _ in range(5)]
+    page = visit("<div id=cell></div>")
+    session = page.context.new_cdp_session(page)
+
+    def left() -> tuple[int, int]:
+        session.send("HeapProfiler.collectGarbage")
+        counters = session.send("Memory.getDOMCounters")
+        return counters["nodes"], counters["jsEventListeners"]
+
+    def run(one: str) -> None:
+        page.evaluate(
+            "html => { const cell = document.getElementById('cell'); cell.innerHTML = html;"
+            " const script = document.createElement('script');"
+            " script.textContent = cell.querySelector('script').textContent;"
+            " cell.querySelector('script').replaceWith(script); }",
+            one,
+        )
+        root_of(page).locator(".forward").click()
+
+    run(pages[0])
+    nodes, listeners = left()
+    for one in pages * 2:
+        run(one)
+    assert nodes > 100
+    after = left()
+    assert after[0] < 1.9 * nodes and after[1] < 1.9 * listeners  # the last, not all eleven
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_as_text(visit: Any, name: str) -> None:
-    page = visit(moons(1, names=[name, name], classes=[name, "other"])[2]._repr_html_())
+    page = visit(moons(1, names=[name, name], classes=[name, "other"])[2].html())
     root_of(page).locator("input").press("End")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
     assert page.evaluate("document.querySelectorAll('img').length") == 0
@@ -545,7 +703,7 @@ def test_every_kind_of_model_has_a_page_that_runs(
     visit: Any, model: Module, targets: Any, loss: Any
 ) -> None:
     history = trained(model, targets, loss, epochs=2)
-    root = root_of(visit(training_stepper(model, history, X, targets)._repr_html_()))
+    root = root_of(visit(training_stepper(model, history, X, targets).html()))
     for key in ("End", "Home", "ArrowRight"):
         root.locator("input").press(key)
     assert root.locator(".value-loss").text_content() == number(history.snapshots[1].loss or 0.0)
@@ -554,18 +712,18 @@ def test_every_kind_of_model_has_a_page_that_runs(
 def test_diverged_and_single_epochs_have_a_page_that_runs(visit: Any) -> None:
     model, history = network(), History()
     history.record(model)
-    root = root_of(visit(training_stepper(model, history, X, Y)._repr_html_()))
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
     assert root.locator(".value-loss").text_content() == "–"
     for x in (math.nan, math.inf):
         model.parameters()[0].data = x
         history.record(model, x)
-    root = root_of(visit(training_stepper(model, history, X, Y)._repr_html_()))
+    root = root_of(visit(training_stepper(model, history, X, Y).html()))
     root.locator("input").press("End")
     assert "not a finite number" in root.locator(".plane").text_content()
 
 
 def test_narrow_and_printed_pages_do_not_overflow(visit: Any) -> None:
-    page = visit(moons(classes=["no", "W" * 100])[2]._repr_html_())
+    page = visit(moons(classes=["no", "W" * 100])[2].html())
     for width in (320, 640, 1400):
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -576,7 +734,7 @@ def test_narrow_and_printed_pages_do_not_overflow(visit: Any) -> None:
 
 def test_a_step_takes_less_than_a_screen_refresh(visit: Any) -> None:
     model = network(16, 16, 1)
-    page = visit(training_stepper(model, trained(model, epochs=60), X, Y)._repr_html_())
+    page = visit(training_stepper(model, trained(model, epochs=60), X, Y).html())
     times = page.evaluate(
         "() => { const f = document.querySelector('.forward'); return Array.from({length: 60},"
         " () => { const t = performance.now(); f.click(); return performance.now() - t; }); }"

@@ -27,6 +27,7 @@ from autograd_engine import (
     draw_dot,
     elementary,
     exp,
+    explain,
     gradcheck,
     log,
     log1p,
@@ -929,6 +930,23 @@ def test_the_decorator_without_derivatives_is_explained_when_the_row_is_called()
 def test_elementary_above_primitive_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^elementary: stands below @primitive, on a def; got <"):
         elementary(math.lgamma)(ae.exp)
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [r"\operatorname{sq}({0})", "{}^2", "{1}", "{-1}", "{0.real}", "{0!r}", "{0:.3f}", "{0", "0}"],
+)
+def test_a_formula_for_pictures_with_other_fields_than_the_operands_is_refused(latex: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^primitive fresh: latex .* \{0\}.* write \{\{ and \}\} for braces"
+    ):
+        primitive(1.0, latex=latex)(named("fresh"))
+    assert "fresh" not in TABLE and not hasattr(Value, "fresh")
+
+
+def test_braces_in_a_formula_for_pictures_are_doubled() -> None:
+    row = primitive(1.0, latex=r"\operatorname{{sq}}({0})")(named("fresh"))
+    assert r"\operatorname{sq}(x)" in explain(row(Value(2.0, label="x"))).latex()
 
 
 @pytest.mark.parametrize("aliases", ["sq", ("_sq",), ("s q",), ["sq"]])

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from autograd_engine.wording import LONGEST_LABEL, number, printable, short, signed
+from autograd_engine.wording import LONGEST_LABEL, abridged, number, printable, short, signed
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,29 @@ def test_signed_gives_both_signs_and_none_to_zero(x: float, text: str) -> None:
         (1 / 3, "0.3333"),
         (1e-5 / 3, "3.333e-06"),
         (1.0000001, "1.0000"),
+        (0.50000001, "0.5000"),
+        (0.1 + 0.2, "0.3"),
+        (0.12999999, "0.1300"),
+        (0.05000001, "0.05000"),
+        (1000000.5, "1.000e+06"),
+        (2e10, "2e+10"),
+        (-0.25000001, "-0.2500"),
         (-math.inf, "-inf"),
         (math.nan, "nan"),
     ],
 )
 def test_short_is_exact_where_that_is_short(x: float, text: str) -> None:
     assert short(x) == text
+
+
+def test_short_is_exact_or_shows_four_digits() -> None:
+    rng = random.Random(1)
+    for _ in range(2000):
+        x = round(rng.uniform(-1.0, 1.0), rng.randrange(1, 9)) * 10.0 ** rng.randrange(-5, 8)
+        text = short(x)
+        digits = text.split("e")[0].lstrip("-0.").replace(".", "")
+        assert float(text) == pytest.approx(x, rel=1e-12) or len(digits) >= 4
+        assert float(text) == pytest.approx(x, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +122,16 @@ def test_printable_keeps_all_of_a_short_label(length: int) -> None:
 def test_printable_shortens_a_long_label_and_says_so(length: int) -> None:
     assert printable("a" * length) == "a" * (LONGEST_LABEL - 1) + "…"
     assert printable("a" * length, 5) == "aaaa…"
+
+
+@pytest.mark.parametrize("length", [LONGEST_LABEL + 1, 10_000])
+def test_abridged_keeps_both_ends(length: int) -> None:
+    found = abridged("a" * (length // 2) + "b" * (length - length // 2))
+    assert found == "a" * (LONGEST_LABEL // 2) + "…" + "b" * (LONGEST_LABEL // 2 - 1)
+    assert abridged("abcdefgh", 5) == "ab…gh" and abridged("abcdefgh", 4) == "ab…h"
+
+
+@pytest.mark.parametrize("length", [0, 1, LONGEST_LABEL])
+def test_abridged_keeps_all_of_a_short_label(length: int) -> None:
+    assert abridged("a" * length) == "a" * length
+    assert abridged("\x00\n") == "  "
