@@ -234,8 +234,9 @@ view.addEventListener("focusin", (event) => {  // with a listener of its own the
   cards[stops[Math.max(0, turn)]].setAttribute("tabindex", -1);
   turn = stops.indexOf(Number(event.target.dataset.c));
   event.target.setAttribute("tabindex", 0);
-  told();
   if (!event.target.matches(":focus-visible")) return;  // by the pointer it is there, perhaps to be dragged
+  pointed = "";
+  told();
   follow([stops[turn]], []);
   event.target.scrollIntoView({block: "nearest", inline: "nearest"});
 });
@@ -255,7 +256,12 @@ view.onpointermove = (event) => {
   top = drag[3] - (event.clientY - drag[1]) / scale;
   frame();
 };
-view.onpointerup = view.onpointerleave = () => { drag = null; };
+view.onpointerup = () => { drag = null; };
+view.onpointerleave = () => {
+  drag = null;
+  pointed = "";
+  told();
+};
 view.addEventListener("wheel", (event) => {  // with Ctrl, as pinching is; else the page scrolls
   if (!event.ctrlKey && !event.metaKey) return;
   event.preventDefault();
@@ -268,15 +274,15 @@ root.addEventListener("keydown", (event) => {
   if (root.closest(".jp-Notebook")) event.stopPropagation();
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select,pre,summary")) return;
   const onButton = event.target.closest("button");
-  const act = (event.shiftKey ? {
+  const act = (event.shiftKey && {
     ArrowRight: () => pan(1, 0), ArrowLeft: () => pan(-1, 0),
-    ArrowDown: () => pan(0, 1), ArrowUp: () => pan(0, -1),
-    n: () => visit(-1), "+": () => zoom(1.25),
-  } : {
+    ArrowDown: () => pan(0, 1), ArrowUp: () => pan(0, -1), n: () => visit(-1), N: () => visit(-1),
+  }[event.key]) || {
     ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1),
     Home: () => go(0), End: () => go(frames.length), " ": onButton ? null : toggle,
-    n: () => visit(1), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25), "0": () => { fit(); frame(); },
-  })[event.key === "N" ? "n" : event.key];
+    n: () => visit(1), N: () => visit(1), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25),
+    "0": () => { fit(); frame(); },
+  }[event.key];
   if (!act) return;
   event.preventDefault();
   event.stopPropagation();

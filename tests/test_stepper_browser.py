@@ -551,8 +551,8 @@ def test_hostile_labels_neither_break_nor_inject(visit: Any, label: str, tmp_pat
     value.label = label
     page = visit(stepper(value, names={label: value}).save(tmp_path / "hostile.html"))
     shown = states(root_of(page))
-    title = printable(label, 24).strip()
-    assert title in shown[-1]["cards"]
+    title = printable(label, 24).strip()[:12]  # the rest may tell it from others
+    assert any(card.startswith(title) for card in shown[-1]["cards"])
     root_of(page).locator("[data-c]").first.hover()
     assert page.evaluate("document.querySelectorAll('script').length") == 1
     assert page.locator("img").count() == 1 and not page.locator("img").is_visible()
@@ -719,8 +719,12 @@ def test_keys_go_from_card_to_card_and_tell_of_each_what_pointing_tells(visit: A
     assert told.text_content() == name, "the pointer is at no card"
     root.locator("[data-c]", has_text="w1").first.hover()
     assert told.text_content().startswith("w1: ")
+    page.keyboard.press("n")  # the pointer is still there, but this came later
+    assert told.text_content().startswith(f"{CARDS[1]}: ")
     page.get_by_title("fit").focus()
-    root.locator("svg").hover(position={"x": 3, "y": 3})
+    assert told.text_content() == ""
+    root.locator("[data-c]", has_text="w1").first.hover()
+    root.locator(".title").hover()
     assert told.text_content() == ""
 
 
