@@ -67,7 +67,7 @@ def document(body: str, title: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n"
         "<style>body{margin:1rem;font-family:system-ui,sans-serif}</style>\n"
-        f"</head>\n<body>\n{body}</body>\n</html>\n"
+        f"</head>\n<body data-alone>\n{body}</body>\n</html>\n"
     )
 
 

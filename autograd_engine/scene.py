@@ -92,7 +92,7 @@ class Scene:
             f'<defs><marker id="ae-back-{self.theme.name}" viewBox="0 0 8 8" refX="7" refY="4" '
             f'markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" '
             f'orient="auto-start-reverse"><polygon points="0,0 8,4 0,8" '
-            f'style="stroke:none;fill:{self.theme.current}"/></marker></defs>'
+            f'style="display:inline;stroke:none;fill:{self.theme.current}"/></marker></defs>'
             f'<g transform="translate({x:g},{y:g})">{"".join(body)}{extra}</g></svg>'
         )
 
@@ -184,7 +184,7 @@ class Scene:
             ".on polygon": f"fill:{theme.current}",
             # gradients run against the arrows
             ".back path": f"marker-start:url(#ae-back-{theme.name})",
-            ".back polygon": f"fill:{theme.line};stroke:{theme.line};stroke-width:1",
+            ".back polygon": "display:none",
             ".a": (
                 f"fill:{theme.current};font-weight:bold;text-anchor:middle;"
                 f"paint-order:stroke;stroke:{theme.background};stroke-width:4px"

@@ -43,7 +43,7 @@ for (const factor of [0.5, 1, 2, 4, 8]) make("option", speed, {value: factor, te
 speed.value = 1;
 button("−", "zoom out (-)", () => zoom(1 / 1.25));
 button("+", "zoom in (+)", () => zoom(1.25));
-button("fit", "fit the picture (0)", () => { fit(); frame(); });
+button("fit", "fit the picture (0)", () => { fit(true); frame(); });
 const where = make("span", bar, {className: "where"});
 
 const say = make("div", root, {className: "say"});
@@ -165,10 +165,11 @@ function toggle() {
 // --- pan and zoom, by the part of the picture that is in view
 const [, , naturalWidth, naturalHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
 let scale = 1, drawn = 0, left = 0, top = 0;
-function fit() {
-  const width = view.clientWidth || 900;
+function fit(whole) {
+  const width = view.clientWidth || 900, height = 0.75 * window.innerHeight;
   scale = Math.min(1.25, width / naturalWidth);
-  if (scale < 1 / 1.5) scale = 1;  // too small to read: move along instead
+  if (whole) scale = Math.min(scale, height / naturalHeight);
+  else if (scale < 1 / 1.5) scale = 1;  // too small to read: move along instead
   left = top = 0;
 }
 function frame() {
@@ -281,7 +282,7 @@ root.addEventListener("keydown", (event) => {
     ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1),
     Home: () => go(0), End: () => go(frames.length), " ": onButton ? null : toggle,
     n: () => visit(1), N: () => visit(1), "+": () => zoom(1.25), "-": () => zoom(1 / 1.25),
-    "0": () => { fit(); frame(); },
+    "0": () => { fit(true); frame(); },
   }[event.key];
   if (!act) return;
   event.preventDefault();
@@ -299,3 +300,7 @@ fit();
 frame();
 stop();
 show(0);
+if (document.body.dataset.alone === "") {  // a page of its own: keys work at once
+  delete document.body.dataset.alone;
+  root.focus({preventScroll: true});
+}

@@ -5,6 +5,8 @@ Figures are returned, never shown: save them, or let the notebook display them.
 
 from __future__ import annotations
 
+import functools
+import io
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -217,6 +219,19 @@ def plain(name: str) -> str:
     return short.replace("$", r"\$")
 
 
+@functools.cache
+def _shown_in_notebooks(figure: type[Figure]) -> type[Figure]:
+    """A Figure that a notebook shows as a picture also without `%matplotlib inline`."""
+
+    class Plot(figure):  # type: ignore[misc,valid-type]
+        def _repr_png_(self) -> bytes:
+            out = io.BytesIO()
+            self.savefig(out, format="png")
+            return out.getvalue()
+
+    return Plot
+
+
 def subplots(panels: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure and the axes of its panels, at most three in a row; 0 for a figure to fill.
 
@@ -234,5 +249,5 @@ def subplots(panels: int = 1) -> tuple[Figure, list[Axes]]:
     rows = max(1, -(-panels // PANELS_IN_A_ROW))
     columns = max(1, -(-panels // rows))
     size = (6.0, 4.5) if panels == 1 else (4.0 * columns, 3.4 * rows)
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    figure = _shown_in_notebooks(Figure)(figsize=size, dpi=100, layout="constrained")
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]

@@ -118,6 +118,8 @@ def _curve(data: dict[str, Any]) -> Iterator[str]:
     yield f'<path d="M0,20V{SIDE:g}H{SIDE:g}" fill="none" stroke="{data["colors"]["line"]}"/>'
     yield f'<polyline points="{line}" fill="none" stroke="{data["colors"]["ink"]}" '
     yield 'stroke-width="2"/>'
+    x, y = line.split()[-1].split(",")
+    yield f'<circle cx="{x}" cy="{y}" r="3.5"/>'  # of one epoch there is no line
     scale = "log scale, " if logarithmic else ""
     largest, least = max(p[1] for p in points), min(p[1] for p in points)
     yield _text(0, SIDE + 20, f"{scale}from {number(least)} to {number(largest)}", 'font-size="11"')

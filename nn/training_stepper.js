@@ -687,3 +687,7 @@ if (last + 1 < final + 1)
 make("div", { class: "note keys" }, root,
   "Keys: arrows, Page up and Page down move, Home and End go to the ends, space plays.");
 show(0);
+if (document.body.dataset.alone === "") {  // a page of its own: keys work at once
+  delete document.body.dataset.alone;
+  root.focus({preventScroll: true});
+}

@@ -274,3 +274,10 @@ def test_between_two_classes_there_is_no_strip_of_a_third() -> None:
     )
     regions = [c for c in figure.axes[0].collections if type(c).__name__ == "QuadContourSet"]
     assert len(regions) == 2
+
+
+def test_a_notebook_shows_a_figure_without_being_told_to() -> None:
+    figure = loss_curve([1.0, 0.5])
+    png = figure._repr_png_()  # type: ignore[attr-defined]
+    assert png.startswith(b"\x89PNG")
+    assert type(figure) is type(loss_curve([1.0]))

@@ -359,6 +359,32 @@ def test_buttons_and_keys_zoom_and_fit_undoes_it(visit: Any) -> None:
         assert root.evaluate(BOX)[2] == pytest.approx(start[2])
 
 
+def test_fit_shows_the_whole_of_a_wide_picture(visit: Any) -> None:
+    y = Value(1.0, label="y")
+    for _ in range(40):
+        y = y.tanh()
+    page = visit(html(y))
+    whole = """root => { const outer = root.querySelector(".view").getBoundingClientRect();
+        return [...root.querySelectorAll("[data-c]")].every((card) => {
+            const box = card.getBoundingClientRect();
+            return box.left >= outer.left && box.right <= outer.right; }); }"""
+    assert not root_of(page).evaluate(whole)
+    page.get_by_title("fit").click()
+    assert root_of(page).evaluate(whole)
+
+
+def test_keys_work_at_once_on_a_page_of_its_own(visit: Any, tmp_path: Path) -> None:
+    page = visit(stepper(neuron()).save(tmp_path / "page.html"))
+    page.keyboard.press("ArrowRight")
+    assert root_of(page).get_attribute("data-step") == "1"
+
+
+def test_among_other_things_keys_wait_for_the_focus(visit: Any) -> None:
+    page = visit(html(neuron()))
+    page.keyboard.press("ArrowRight")
+    assert root_of(page).get_attribute("data-step") == "0"
+
+
 def test_the_wheel_zooms_about_the_pointer_with_ctrl_and_scrolls_the_page_without(
     visit: Any,
 ) -> None:
@@ -692,7 +718,7 @@ def test_tab_reaches_every_control_in_order_with_a_visible_focus(visit: Any) -> 
         "zoom out", "zoom in", "fit the picture", CARDS[0], "All steps as text",
     ]  # fmt: skip
     assert reached[0][0].endswith("step by step")
-    assert {(line, width) for _, line, width in reached} == {("solid", "2px")}
+    assert {(line, width) for _, line, width in reached} == {("solid", "2px"), ("solid", "3px")}
     page.keyboard.press("Enter")
     assert "11. backward: " in page.locator("pre").text_content()
     for _ in range(8):
