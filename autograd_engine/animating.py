@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd_engine.backend import Value
+from autograd_engine.conversion import number
 from autograd_engine.files import write
 from autograd_engine.scene import MARGIN, Scene, scene_of, sign_class
 from autograd_engine.storyboard import Frame
@@ -65,7 +66,7 @@ def animate(
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"animate: {str(path)!r} does not end in {', '.join(FORMATS)}")
-    if not 0.05 <= seconds <= 60.0:
+    if not 0.05 <= number(seconds, "animate: seconds") <= 60.0:
         raise ValueError(f"animate: seconds must be from 0.05 to 60, got {seconds!r}")
     scene = scene_of(value, names=names, theme=theme, direction=direction, most=MAX_STEPS)
     if path.suffix.lower() == ".svg":

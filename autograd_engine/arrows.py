@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from autograd_engine.graph import Edge, Graph
+from autograd_engine.folding import Arrow, arrows_into
+from autograd_engine.graph import Graph
 from autograd_engine.looks import Look
 from autograd_engine.wording import number, signed
 
@@ -42,7 +43,8 @@ class Pens:
     def __init__(self, graph: Graph, look: Look) -> None:
         self._colors = look.colors
         self._used = _is_coloured(graph, look)
-        sizes = [abs(edge.contribution) for edge in graph.edges] if self._used else []
+        arrows = [arrow for node in graph.nodes for arrow in arrows_into(node, graph)]
+        sizes = [abs(arrow.edge.contribution) for arrow in arrows] if self._used else []
         self._largest = max([x for x in sizes if math.isfinite(x)], default=0.0)
 
     def of(self, contribution: float) -> Pen | None:
@@ -59,7 +61,7 @@ class Pens:
 
     def _width(self, contribution: float) -> float:
         size = min(abs(contribution), self._largest)
-        part = 1.0 + math.log10(size / self._largest) / DECADES if size else 0.0
+        part = 1.0 + (math.log10(size) - math.log10(self._largest)) / DECADES if size else 0.0
         return THINNEST + (WIDEST - THINNEST) * max(0.0, part)
 
 
@@ -67,8 +69,14 @@ def _is_coloured(graph: Graph, look: Look) -> bool:
     return graph.numbers and graph.differentiated and (look.gradients or look.contributions)
 
 
-def edge_text(edge: Edge, graph: Graph, look: Look) -> str:
-    """The number that an arrow bears: `-3.0000`, or `-3.00 × +0.50 = -1.50`, or ""."""
+def edge_text(arrow: Arrow, graph: Graph, look: Look) -> str:
+    """What an arrow bears: `-3.0000`, or `-3.00 × +0.50 = -1.50`, `(×5,000)` if of many, or ""."""
+    many = f"(×{arrow.times:,})" if arrow.times > 1 else ""
+    return f"{_numbers(arrow, graph, look)} {many}".strip()
+
+
+def _numbers(arrow: Arrow, graph: Graph, look: Look) -> str:
+    edge = arrow.edge
     if not graph.numbers:
         return ""
     if not (look.contributions and graph.differentiated):
@@ -79,9 +87,12 @@ def edge_text(edge: Edge, graph: Graph, look: Look) -> str:
     return " ".join([_short(edge.derivative), "×", _short(adjoint), "=", _short(edge.contribution)])
 
 
-def edge_words(edge: Edge, graph: Graph) -> str:
+def edge_words(arrow: Arrow, graph: Graph) -> str:
     """The same in words, whole."""
+    edge = arrow.edge
     text = f"local derivative {number(edge.derivative)}"
+    if arrow.times > 1:
+        text = f"{arrow.times:,} times the same operand, together: {text}"
     if not graph.differentiated:
         return text
     adjoint = signed(graph.nodes[edge.target].adjoint)
@@ -104,6 +115,21 @@ def notes_of(graph: Graph, look: Look, labelled: bool = True) -> Iterator[str]:
         yield "arrow: solid adds to the gradient, dashed takes from it, wider is more" + (
             ", dotted is nan" if unknown else ""
         )
+    if any(arrow.times > 1 for node in graph.nodes for arrow in arrows_into(node, graph)):
+        yield "(×n): n arrows in one, with the sum of their numbers"
+    if _leaves_differ(graph, look):
+        yield "some leaves: grad is not the sum of contributions; it holds other passes, or was set"
+
+
+def _leaves_differ(graph: Graph, look: Look) -> bool:
+    """Whether gradients of leaves are not what the arrows bring, as after two backward passes."""
+    if not (_is_coloured(graph, look) and look.gradients):
+        return False
+    return any(
+        node.is_leaf and not math.isclose(node.grad, node.adjoint, rel_tol=1e-6, abs_tol=1e-12)
+        for node in graph.nodes
+        if math.isfinite(node.grad) and math.isfinite(node.adjoint)
+    )
 
 
 def waiting(graph: Graph, look: Look) -> Iterator[str]:

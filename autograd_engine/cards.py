@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autograd_engine.arrows import Pen, Pens, edge_text, edge_words, notes_of
 from autograd_engine.contents import applied, constants_of, frames_of, rows_of
 from autograd_engine.dot_text import Row, card, on_arrow, plain, record, tooltip_of
-from autograd_engine.folding import Scope
+from autograd_engine.folding import Arrow, Scope, arrows_into
 from autograd_engine.formulas import names_of
 from autograd_engine.graph import Edge, Graph, Node
 from autograd_engine.kinds import BORDERS, kind_of, legend_of
@@ -39,14 +39,15 @@ def far_edges(graph: Graph) -> set[Edge]:
     took a minute with all arrows and numbers on them, 2.4 s with the arrows alone.
     """
     places = [0] * len(graph.nodes)  # counted from the end
-    for edge in reversed(graph.edges):
+    edges = [arrow.edge for node in graph.nodes for arrow in arrows_into(node, graph)]
+    for edge in reversed(edges):
         places[edge.source] = max(places[edge.source], places[edge.target] + 1)
-    lengths = [places[edge.source] - places[edge.target] - 1 for edge in graph.edges]
+    lengths = [places[edge.source] - places[edge.target] - 1 for edge in edges]
     if sum(lengths) <= MAX_DETOURS:
         return set()
     nearest_first = sorted(range(len(lengths)), key=lengths.__getitem__)
     passed = itertools.accumulate(lengths[i] for i in nearest_first)
-    return {graph.edges[i] for i, n in zip(nearest_first, passed, strict=True) if n > KEPT_DETOURS}
+    return {edges[i] for i, n in zip(nearest_first, passed, strict=True) if n > KEPT_DETOURS}
 
 
 class _Drawing:
@@ -59,7 +60,8 @@ class _Drawing:
         self._graph, self._look, self._colors, self._picture = graph, look, look.colors, picture
         self._pens = Pens(graph, look)
         self._far = far_edges(graph)
-        self._labelled = not self._far or len(graph.edges) <= MAX_LABELS
+        self._arrows: list[list[Arrow]] = [arrows_into(node, graph) for node in graph.nodes]
+        self._labelled = not self._far or sum(map(len, self._arrows)) <= MAX_LABELS
         # then all have names, for names of some are formulas of others'
         self._names = names_of(graph) if self._far else None
 
@@ -119,7 +121,7 @@ class _Drawing:
             frame.node(name, number(x), shape="plaintext", fontcolor=colors.muted, height="0.2")
 
     def _references(self, node: Node, frame: Picture) -> None:
-        for edge in self._graph.edges_into(node):
+        for edge, _ in self._arrows[node.index]:
             if self._names and edge in self._far:
                 frame.node(
                     _reference(edge),
@@ -137,13 +139,14 @@ class _Drawing:
 
     def _edges(self, node: Node) -> None:
         graph, picture, target = self._graph, self._picture, f"o{node.index}"
-        for edge in graph.edges_into(node):
+        for arrow in self._arrows[node.index]:
+            edge = arrow.edge
             attributes = _pen(self._pens.of(edge.contribution))
-            text = edge_text(edge, graph, self._look)
+            text = edge_text(arrow, graph, self._look)
             if text and self._labelled:
-                attributes["label"] = on_arrow(text)
+                attributes["label"] = on_arrow(text, 2 if self._look.direction == "LR" else 6)
             source = _reference(edge) if edge in self._far else f"v{edge.source}"
-            tooltip = edge_words(edge, graph) if graph.numbers else ""
+            tooltip = edge_words(arrow, graph) if graph.numbers else ""
             picture.edge(source, target, tooltip=tooltip, **attributes)
         if len(node.operands) > 2:
             for position, _ in constants_of(node):

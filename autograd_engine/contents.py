@@ -86,8 +86,13 @@ def kind_of_group(group: Group, folded: Folded) -> str:
     if any(folded.graph.is_output(node) for node in group.nodes):
         return "output"
     if not group.operations:
-        return "parameter" if group.scope else "input"
+        return "parameter" if _of_model(group) else "input"
     return "parameter" if group.scope and group.leaves else "interior"
+
+
+def _of_model(group: Group) -> bool:
+    """Whether a group's leaves are parameters."""
+    return bool(group.scope) or all(leaf.of_model for leaf in group.leaves)
 
 
 def sent_by(folded: Folded) -> list[list[Node]]:
@@ -105,7 +110,7 @@ def group_rows(group: Group, folded: Folded, look: Look, sent: Collection[Node])
     graph, ink = folded.graph, look.colors.ink
     leaves, operations = group.leaves, group.operations
     named = not operations and len(leaves) <= FEW and all(node.label for node in leaves)
-    kind = "parameters" if group.scope else "inputs"
+    kind = "parameters" if _of_model(group) else "inputs"
     rows = list[Row]()
     if named and graph.numbers and look.values:
         rows += [Row(leaf.label, number(leaf.data), ink) for leaf in leaves]

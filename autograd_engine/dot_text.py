@@ -63,10 +63,10 @@ def _line(cell: str, color: str, size: int = 11) -> str:
     return f'<TR><TD COLSPAN="2">{font}</TD></TR>'
 
 
-def on_arrow(text: str) -> str:
+def on_arrow(text: str, room: int = 2) -> str:
     """An arrow's label, with room around it so that the line does not touch it."""
     return (
-        '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">'
+        f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{room}">'
         f"<TR><TD>{_cell(text)}{_pad(text)}</TD></TR></TABLE>>"
     )
 

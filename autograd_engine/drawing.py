@@ -71,9 +71,10 @@ def draw(
     subject : Value, list of Value, Graph, Program, compiled function, or nn module
         The output, or several; all that it was computed from is drawn.
     path : str, Path or None
-        Ends in .svg, .png or .jpg (drawn from `pip install` alone), .pdf (needs the system's
-        Graphviz), .dot or .gv (text for other tools), .mmd (Mermaid), .md (Mermaid that GitHub
-        shows as a picture), .txt (a tree for terminals) or .json (data; see `interchange.py`).
+        Ends in .svg, .png or .jpg (drawn from `pip install` alone; of PNG and JPEG a side has at
+        most 28,800 pixels), .pdf (needs the system's Graphviz), .dot or .gv (text for other tools),
+        .mmd (Mermaid), .md (Mermaid that GitHub shows as a picture), .txt (a tree for terminals) or
+        .json (data; see `interchange.py`).
         None returns the picture, which a notebook shows.
     example : sequence of float
         The inputs of a program or a model. Gradients are then those of its output, of the sum of
@@ -83,12 +84,12 @@ def draw(
     **look
         style="cards" or "records"; theme="light", "dark" or "colorblind"; direction="LR" or "TB";
         values, gradients, derivatives, contributions, clusters: True or False; fold="layer",
-        "neuron", "scope" or "depth"; max_nodes=500, above which the picture is folded by itself,
-        and says so; None draws them all. `looks.Look` says more.
+        "neuron", "scope" or "depth"; max_nodes=500, above which, or above 2,000 arrows, the
+        picture is folded by itself, and says so; None draws them all. `looks.Look` says more.
 
         Each format takes from these what it can show, so the same options go with all of them.
         Text has no style, theme, direction or clusters. JSON is no picture but data: it holds all
-        values, never folded, whatever the options.
+        values, never folded, whatever the options; above a million operands it is refused.
 
     Returns
     -------
@@ -102,7 +103,8 @@ def draw(
     ValueError
         For an unknown ending, or a value that an option does not have.
     RenderError
-        When no engine can make the format; the message carries the remedy.
+        When no engine can make the format, or the JSON would be too large; the message carries the
+        remedy.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from autograd_engine.contents import (
     sent_by,
 )
 from autograd_engine.dot_text import Row
-from autograd_engine.folding import Folded, Scope
+from autograd_engine.folding import Folded, Scope, arrows_into
 from autograd_engine.graph import Graph, Node
 from autograd_engine.kinds import BORDERS, KINDS, Border, described, kind_of, legend_of, title_of
 from autograd_engine.looks import Look
@@ -36,7 +36,8 @@ MOST_CHARACTERS = 50_000
 def arrows_of(graph: Graph) -> int:
     """How many arrows the chart of a graph has, node by node."""
     notes = sum(len(constants_of(node)) for node in graph.nodes if not _are_inside(node))
-    return len(graph.edges) + notes + sum(not node.is_leaf for node in graph.nodes)
+    arrows = sum(len(arrows_into(node, graph)) for node in graph.nodes)
+    return arrows + notes + sum(not node.is_leaf for node in graph.nodes)
 
 
 def _are_inside(node: Node) -> bool:
@@ -95,8 +96,13 @@ def _arrows(graph: Graph, look: Look) -> Iterator[str]:
         if node.is_leaf:
             continue
         arrows = [
-            (f"v{edge.source}", f"o{node.index}", edge_text(edge, graph, look), edge.contribution)
-            for edge in graph.edges_into(node)
+            (
+                f"v{arrow.edge.source}",
+                f"o{node.index}",
+                edge_text(arrow, graph, look),
+                arrow.edge.contribution,
+            )
+            for arrow in arrows_into(node, graph)
         ]
         arrows.append((f"o{node.index}", f"v{node.index}", "", node.adjoint))
         for source, target, text, contribution in arrows:

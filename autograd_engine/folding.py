@@ -5,21 +5,64 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from autograd_engine.graph import Graph, Node
+from autograd_engine.graph import Edge, Graph, Node
 
-__all__ = ["FOLDS", "Folded", "Group", "automatic", "fold", "fold_within", "scopes_of", "summary"]
+__all__ = [
+    "FOLDS",
+    "Arrow",
+    "Folded",
+    "Group",
+    "arrows_into",
+    "automatic",
+    "fold",
+    "fold_within",
+    "scopes_of",
+    "summary",
+]
 
 FOLDS = ("layer", "neuron", "scope", "depth")
 BANDS = 12  # cards of a graph that is folded by depth
 MOST_FLOWS = 2000  # arrows between cards: more take the layout many seconds, and nobody reads them
 
-INPUTS, ELSEWHERE = "inputs", "outside any scope"
+ALIKE = 8  # arrows from one operand to one result; of more, as of x in sum([x] * 5000), one is left
+
+INPUTS, PARAMETERS, ELSEWHERE = "inputs", "parameters", "outside any scope"
 _COARSER = {"scope": "neuron", "neuron": "layer", "layer": "depth"}
 
 Scope = tuple[str, ...]
 _Homes: TypeAlias = dict[str, "_Homes"]  # scopes of leaves: names, and what is inside them
+
+
+class Arrow(NamedTuple):
+    """An edge, or so many `times` one between the same two nodes.
+
+    The edge then has the place of the first, and the sums of local derivatives and contributions.
+    """
+
+    edge: Edge
+    times: int = 1
+
+
+def arrows_into(node: Node, graph: Graph) -> list[Arrow]:
+    """The edges from a node's operands, where an operand that comes very often has one arrow."""
+    edges = list(graph.edges_into(node))
+    counts = Counter(edge.source for edge in edges) if len(edges) > ALIKE else {}
+    found: dict[tuple[int, int], Arrow] = {}
+    for edge in edges:
+        many = counts and counts[edge.source] > ALIKE
+        key = edge.source, -1 if many else edge.position
+        if key in found:
+            first, times = found[key]
+            edge = first._replace(
+                derivative=first.derivative + edge.derivative,
+                contribution=first.contribution + edge.contribution,
+            )
+            found[key] = Arrow(edge, times + 1)
+        else:
+            found[key] = Arrow(edge)
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +121,10 @@ class Folded:
     @property
     def caption(self) -> str:
         """One line that says how much is folded, by what, and why."""
-        reason = f" ({self.reason})" if self.reason else ""
+        unscoped = self.by != "depth" and not any(node.scope for node in self.graph.nodes)
+        hint = 'no scopes: make values inside `with named_scope("name"):`' if unscoped else ""
+        reasons = "; ".join(filter(None, [self.reason, hint]))
+        reason = f" ({reasons})" if reasons else ""
         return f"{len(self.graph.nodes):,} values, folded by {self.by}{reason}"
 
 
@@ -89,7 +135,7 @@ def fold(graph: Graph, by: str = "layer", *, bands: int = BANDS, reason: str = "
     inside a scope of the caller's is still the layer's; else by the outermost scope. "neuron": by
     the two outermost, where an operation belongs to the neuron whose parameters it uses. "scope":
     by the whole scope. "depth": by distance from the leaves, in at most so many bands. Nodes
-    outside every scope are "inputs" (leaves) and "outside any scope".
+    outside every scope are "inputs" or "parameters" (leaves) and "outside any scope".
 
     Raises
     ------
@@ -115,16 +161,17 @@ def fold(graph: Graph, by: str = "layer", *, bands: int = BANDS, reason: str = "
 def fold_within(
     graph: Graph, by: str | None, most: int | None, most_flows: int = MOST_FLOWS
 ) -> Folded | None:
-    """The graph folded as asked, or by itself above `most` values; None: node by node.
+    """The graph folded as asked, or by itself above `most` values or too many arrows; else None.
 
     What still has more than `most` groups, or more arrows between them than `most_flows`, is folded
     by the next coarser way: this never refuses.
     """
     reason = ""
     if by is None:
-        if most is None or len(graph.nodes) <= most:
+        reason = _too_much(graph, most)
+        if not reason:
             return None
-        by, reason = automatic(graph), f"above max_nodes={most}; None draws them all"
+        by, reason = automatic(graph), f"{reason} draws them all"
     while True:
         bands = BANDS if most is None else min(BANDS, most)
         folded = fold(graph, by, bands=bands, reason=reason)
@@ -133,6 +180,21 @@ def fold_within(
             return folded
         reason = f"by {by} there are {excess}"
         by = _COARSER[by]
+
+
+def _too_much(graph: Graph, most: int | None) -> str:
+    """Why a picture has to be folded; "" where it can be node by node."""
+    if most is None:
+        return ""
+    if len(graph.nodes) > most:
+        return f"above max_nodes={most}; None"
+    arrows = sum(len(arrows_into(node, graph)) + _notes(node) for node in graph.nodes)
+    return f"{arrows:,} arrows, above {MOST_FLOWS:,}; max_nodes=None" if arrows > MOST_FLOWS else ""
+
+
+def _notes(node: Node) -> int:
+    """A node's constants, where they are too many to stand in its circle."""
+    return sum(x.__class__ is float for x in node.operands) if len(node.operands) > 2 else 0
 
 
 def _excess(folded: Folded, most: int | None, most_flows: int) -> str:
@@ -213,9 +275,15 @@ def _scoped(graph: Graph, by: str) -> list[tuple[str, Scope]]:
     else:
         scopes = [scope[:1] for scope in scopes_of(graph)]
     return [
-        (" / ".join(scope) if scope else INPUTS if node.is_leaf else ELSEWHERE, scope)
+        (" / ".join(scope) or _without_scope(node), scope)
         for node, scope in zip(graph.nodes, scopes, strict=True)
     ]
+
+
+def _without_scope(node: Node) -> str:
+    if not node.is_leaf:
+        return ELSEWHERE
+    return PARAMETERS if node.of_model else INPUTS
 
 
 def depths(graph: Graph) -> list[int]:

@@ -7,6 +7,7 @@ derivative of x**3 at 2 reads `3*x**2`, without the cases that do not matter the
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,6 +20,7 @@ from autograd_engine.notation import (
     ATOM,
     SUM,
     Formula,
+    as_read,
     constant,
     exact,
     fraction,
@@ -30,7 +32,7 @@ from autograd_engine.rows import ON_OPERANDS
 from autograd_engine.tape import Alias, Tape, applied
 from autograd_engine.wording import LONGEST_LABEL, abridged
 
-__all__ = ["Names", "arithmetic_of", "derivatives_of", "names_of", "operation_of"]
+__all__ = ["Names", "arithmetic_of", "derivatives_of", "names_of", "operation_of", "recomputed"]
 
 LONGEST_NAME = 24  # longer ones are called v7: formulas must stay readable
 MOST_EXPRESSIONS = 10_000  # nodes: in larger graphs an unlabelled one has its number for a name
@@ -149,6 +151,17 @@ def arithmetic_of(node: Node, data: Sequence[float]) -> Formula:
     shown = shown_of(node.primitive, node.operands)
     numbers = [rounded(data[x] if isinstance(x, int) else x) for x in shown]
     return operation_on(node.primitive, numbers)
+
+
+def recomputed(node: Node, data: Sequence[float]) -> float:
+    """What a reader gets who computes a node from the numbers of `arithmetic_of`; nan for none."""
+    if node.primitive is None or node.primitive.opaque:
+        return node.data
+    numbers = [as_read(data[x] if isinstance(x, int) else x) for x in node.operands]
+    try:
+        return node.primitive.evaluate(numbers)
+    except (ValueError, ArithmeticError):  # of a row that someone wrote
+        return math.nan
 
 
 def derivatives_of(node: Node, names: Sequence[Formula], data: Sequence[float]) -> list[Formula]:

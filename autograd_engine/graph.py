@@ -9,14 +9,15 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 from typing import Any, NamedTuple
 
 from autograd_engine.backend import Value, topological_order
-from autograd_engine.labels import names_in
+from autograd_engine.labels import names_in, parameters_in, with_model
 from autograd_engine.modes import MODE, Mode, current_mode
+from autograd_engine.operands import Operand
 from autograd_engine.program import Program
 from autograd_engine.rows import Primitive
 
@@ -46,6 +47,8 @@ class Node:
         Its data, or that of an operand, was set since the forward pass: `data` does not follow.
     primitive : Primitive or None
         The row that made it; None for a leaf.
+    of_model : bool
+        It is among the `named_parameters` of the model that was called, or of one in `names`.
     """
 
     index: int
@@ -58,6 +61,7 @@ class Node:
     operands: tuple[int | float, ...]
     outdated: bool
     primitive: Primitive | None
+    of_model: bool = False
 
     @property
     def is_leaf(self) -> bool:
@@ -90,7 +94,8 @@ class Graph:
         Where adjoints start. None: where a backward pass has come through an output, each output's
         is the gradient that it holds, so that all are what that pass gave; else 1.
     names : mapping of str to Value, list, tuple or dict
-        Labels for Values without one, such as `locals()`: `x`, `w[0]`, `p['bias']`.
+        Labels for Values without one, such as `locals()`: `x`, `w[0]`, `p['bias']`, and for the
+        parameters of a model `model.w[0]`.
 
     Attributes
     ----------
@@ -128,11 +133,17 @@ class Graph:
         roots, order = _walk(output)
         index = {id(v): i for i, v in enumerate(order)}
         labels = {} if names is None else names_in(names)
+        parameters = frozenset[int]() if names is None else parameters_in(names)
         self.outputs = tuple(dict.fromkeys(index[id(v)] for v in roots))
         self.numbers = True
         self._derivatives = tuple([v._derivatives for v in order])
         adjoints = _adjoints(order, index, roots, gradient)
-        self.nodes = tuple([_node(v, i, index, labels, adjoints[i]) for i, v in enumerate(order)])
+        nodes = [_node(v, i, index, labels, adjoints[i]) for i, v in enumerate(order)]
+        if parameters:
+            nodes = [
+                replace(n, of_model=id(v) in parameters) for n, v in zip(nodes, order, strict=True)
+            ]
+        self.nodes = tuple(nodes)
 
     @classmethod
     def of(
@@ -148,6 +159,7 @@ class Graph:
         ----------
         subject : Value, sequence of Value, Graph, Program, compiled function, or callable
             A callable, such as an `nn` module, is called on a list of Values, labelled x0, x1, ...
+            What it calls its `named_parameters` labels those without a label.
             A compiled function shows the program of its last call.
         example : sequence of float
             The inputs: for a program one number for each of `program.inputs`. Without it a
@@ -178,7 +190,7 @@ class Graph:
         if callable(subject):
             with _plain_mode():
                 outputs = _called(subject, example)
-            return cls(outputs, names=names)
+            return cls(outputs, names=with_model(names, subject))
         return cls(subject)  # which raises
 
     @property
@@ -192,9 +204,9 @@ class Graph:
         return any(self.nodes[i].grad != 0.0 for i in self.outputs)
 
     @cached_property
-    def has_scoped_leaves(self) -> bool:
-        """Whether leaves were made inside a `named_scope`, as the parameters of `nn` are."""
-        return any(node.is_leaf and node.scope for node in self.nodes)
+    def knows_parameters(self) -> bool:
+        """Whether leaves are a model's, or were made inside a `named_scope`, as those of `nn`."""
+        return any(node.is_leaf and (node.scope or node.of_model) for node in self.nodes)
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -254,15 +266,21 @@ def _walk(output: Any) -> tuple[list[Value], list[Value]]:
     seen: set[Value] = set()
     for root in roots:
         if not isinstance(root, Value):
-            raise TypeError(
-                f"expected a Value whose graph to show, got {type(root).__name__}; "
-                "pass an output, such as the loss, or a list of outputs"
-            )
+            raise TypeError(f"expected a Value whose graph to show, {_instead(root)}")
         if root not in seen:
             order += topological_order(root, seen)
     if not order:
         raise TypeError("expected a Value whose graph to show, got none")
     return roots, order
+
+
+def _instead(root: Any) -> str:
+    if isinstance(root, Operand):
+        return (
+            "got what functions under jvp, taylor and the like are given in place of numbers, "
+            "which records none; call the function with Values, and draw what it returns"
+        )
+    return f"got {type(root).__name__}; pass an output, such as the loss, or a list of outputs"
 
 
 def _adjoints(
@@ -325,7 +343,8 @@ def _inputs(program: Program, example: Sequence[float] | None) -> list[Value]:
     if len(numbers) != len(program.inputs):
         raise TypeError(
             f"the program has {len(program.inputs)} inputs ({', '.join(program.inputs[:8])}"
-            f"{', ...' if len(program.inputs) > 8 else ''}), the example {len(numbers)} numbers"
+            f"{', ...' if len(program.inputs) > 8 else ''}), the example has {len(numbers)} "
+            f"number{'s' * (len(numbers) != 1)}"
         )
     return [Value(x, label=name) for x, name in zip(numbers, program.inputs, strict=True)]
 

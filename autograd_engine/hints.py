@@ -19,7 +19,8 @@ from autograd_engine.rows import Primitive
 __all__ = ["Slopes", "hints"]
 
 MOST = 3  # edges or nodes that one hint names
-SATURATED = 0.01  # a slope of tanh or sigmoid below this
+SATURATED = 0.01  # a slope of these rows below this
+_SATURATING = (primitives.tanh, primitives.sigmoid)
 
 _REASONS: dict[Primitive, str] = {
     primitives.relu: "relu is flat where its operand is not above 0",
@@ -108,7 +109,9 @@ def _about_infinities(
     graph: Graph, names: Sequence[Formula], edges: Sequence[Edge], slopes: Slopes
 ) -> Iterator[Said]:
     """Where, going backward, the first inf or nan comes from."""
-    for edge in sorted(edges, key=lambda edge: -edge.target):
+    # where a contribution is finite, the local derivative is: very many are passed over quickly
+    notable = [edge for edge in edges if not math.isfinite(edge.contribution)]
+    for edge in sorted(notable, key=lambda edge: -edge.target):
         source, target = names[edge.source], names[edge.target]
         adjoint = graph.nodes[edge.target].adjoint
         if not math.isfinite(edge.derivative):
@@ -133,7 +136,9 @@ def _about_flat_edges(
 ) -> Iterator[Said]:
     dead = [edge for edge in edges if edge.derivative == 0.0]
     first = [edge for edge in dead if graph.nodes[edge.target].adjoint != 0.0]
-    flat = [edge for edge in edges if _is_saturated(edge, graph)]
+    curved = {node.index for node in graph.nodes if node.primitive in _SATURATING}
+    steep = [edge for edge in edges if edge.target in curved]
+    flat = [edge for edge in steep if 0.0 < abs(edge.derivative) < SATURATED]
     if wrt is None:
         intro = "No gradient goes along {}"
     elif graph.nodes[wrt].adjoint != 0.0:
@@ -157,11 +162,6 @@ def _more(edges: Sequence[Edge], edge: Edge) -> Said:
     """The end of the sentence about an edge; the last one says how many others there are."""
     left = len(edges) - MOST if edge is edges[:MOST][-1] else 0
     return Said(f". (And along {left:,} more.)" if left > 0 else ".")
-
-
-def _is_saturated(edge: Edge, graph: Graph) -> bool:
-    row = graph.nodes[edge.target].primitive
-    return row in (primitives.tanh, primitives.sigmoid) and 0.0 < abs(edge.derivative) < SATURATED
 
 
 def _is_connected(graph: Graph, wrt: int, edges: Iterable[Edge]) -> bool:

@@ -21,6 +21,8 @@ One object::
         "contribution": 3.0}],    // derivative times the target's adjoint
      "scopes": [["layer 0"]]}
 
+Above a million operands there is no JSON: it would take hundreds of megabytes.
+
 A small graph shows the products of a dot and their sum as nodes of their own, as pictures do.
 Numbers that JSON has no word for are the strings "nan", "inf" and "-inf".
 """
@@ -32,6 +34,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from autograd_engine.errors import RenderError
 from autograd_engine.expansion import expanded
 from autograd_engine.formulas import derivatives_of, names_of
 from autograd_engine.graph import Graph, Node
@@ -40,11 +43,25 @@ from autograd_engine.notation import Formula
 
 __all__ = ["as_data", "json_text"]
 
+MOST_OPERANDS = 1_000_000  # of all nodes: 100 bytes and more each
 MOST_FORMULAS = 10_000  # nodes: the formulas of more take many seconds, and are "" then
 
 
 def as_data(graph: Graph) -> dict[str, Any]:
-    """The object that this module describes, made of dicts, lists, strings and numbers."""
+    """The object that this module describes, made of dicts, lists, strings and numbers.
+
+    Raises
+    ------
+    RenderError
+        Above MOST_OPERANDS.
+    """
+    count = sum(len(node.operands) for node in graph.nodes)
+    if count > MOST_OPERANDS:
+        raise RenderError(
+            f"draw: JSON of {count:,} operands would be very large, the limit is "
+            f"{MOST_OPERANDS:,}; write a smaller part of the graph, such as one sample's, "
+            "or use Graph.of(...) in Python"
+        )
     graph = expanded(graph)
     names = names_of(graph)
     return {

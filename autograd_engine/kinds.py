@@ -35,13 +35,14 @@ _PARAMETER_NAME = re.compile(r"(w|b|weights?|bias)[\W_]*\d*([\W_]\d+)*", re.IGNO
 
 
 def kind_of(node: Node, graph: Graph) -> str:
-    """One of `KINDS`. Parameters are the leaves of a model's scopes, else known by name."""
+    """One of `KINDS`. Parameters are a model's, or leaves of scopes, else known by name."""
     if graph.is_output(node):
         return "output"
     if not node.is_leaf:
         return "interior"
-    is_parameter = node.scope if graph.has_scoped_leaves else _PARAMETER_NAME.fullmatch(node.label)
-    return "parameter" if is_parameter else "input"
+    if graph.knows_parameters:
+        return "parameter" if node.of_model or node.scope else "input"
+    return "parameter" if _PARAMETER_NAME.fullmatch(node.label) else "input"
 
 
 def legend_of(kinds: Collection[str]) -> str:

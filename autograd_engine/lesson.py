@@ -6,15 +6,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TypeVar
 
-from autograd_engine.formulas import arithmetic_of, names_of, operation_of
+from autograd_engine.formulas import arithmetic_of, names_of, operation_of, recomputed
 from autograd_engine.graph import Edge, Graph, Node
 from autograd_engine.hints import Slopes, hints
-from autograd_engine.notation import ATOM, PRODUCT, Formula, rounded
-from autograd_engine.prose import Block, Heading, Item, Said, Table, equal, listed
+from autograd_engine.notation import Formula, as_read, partial, rounded
+from autograd_engine.prose import (
+    MOST_PARTS,
+    Block,
+    Heading,
+    Item,
+    Said,
+    Table,
+    after,
+    equal,
+    equals,
+    few,
+    joined,
+    listed,
+    many,
+    paths_in_words,
+    product,
+)
 from autograd_engine.routes import Route, Routes, added, routes
 
 __all__ = ["MOST_USES", "Subject", "lesson"]
@@ -22,13 +38,13 @@ __all__ = ["MOST_USES", "Subject", "lesson"]
 MOST_STEPS = 40  # that are written out, forward and backward
 MOST_PATHS = 12
 MOST_USES = 6  # of one node
-MOST_FACTORS = 8  # of one path
 MOST_LEAVES = 12
 SHORT = 24  # characters of d o / d o = 1, where it is written out
 STEP = Formula("h", "h")
+ROUNDED = "(the numbers before it are rounded)"
+TOLERANCE = 0.02  # relative: of a result that rounded numbers do not give
 
 Row = tuple[Said, ...]
-T = TypeVar("T")
 
 
 class Subject:
@@ -51,11 +67,13 @@ class Subject:
 
     @cached_property
     def uses(self) -> dict[int, list[Edge]]:
-        """For each node that matters the edges to those that use it, in the order of `backward`."""
-        found: dict[int, list[Edge]] = {self.graph.output.index: []}
+        """For each shown node the edges to those that use it, in the order of `backward`."""
+        found: dict[int, list[Edge]] = {node.index: [] for node in self.backward}
         for edge in self.edges:
-            found.setdefault(edge.source, []).append(edge)
-        return {i: sorted(edges, key=lambda e: -e.target) for i, edges in found.items()}
+            if edge.source in found:
+                found[edge.source].append(edge)
+        latest = operator.attrgetter("target")
+        return {i: sorted(edges, key=latest, reverse=True) for i, edges in found.items()}
 
     @cached_property
     def notes(self) -> list[Said]:
@@ -78,7 +96,8 @@ class Subject:
     @cached_property
     def reached(self) -> list[Node]:
         """The nodes with an adjoint that matters, from the output on."""
-        return [self.graph.nodes[i] for i in sorted(self.uses, reverse=True)]
+        found = {self.graph.output.index, *[edge.source for edge in self.edges]}
+        return [self.graph.nodes[i] for i in sorted(found, reverse=True)]
 
     @cached_property
     def backward(self) -> list[Node]:
@@ -109,12 +128,6 @@ def lesson(subject: Subject) -> Iterator[Block]:
         yield from map(Item, subject.notes)
 
 
-def _partial(y: Formula, x: Formula) -> Formula:
-    """The derivative of y by x, as it is written."""
-    latex = rf"\frac{{\partial {y.within(ATOM).latex}}}{{\partial {x.within(ATOM).latex}}}"
-    return Formula(f"d {y.within(ATOM).text} / d {x.within(ATOM).text}", latex)
-
-
 def _what(subject: Subject) -> Iterator[Block]:
     node = subject.graph.output
     yield Said(
@@ -125,12 +138,18 @@ def _what(subject: Subject) -> Iterator[Block]:
         return
     name, adjoint = subject.names[subject.wrt], subject.graph.nodes[subject.wrt].adjoint
     if not math.isfinite(adjoint):
-        yield Said("{}", equal(_partial(subject.output, name), rounded(adjoint)))
+        yield Said("{}", equal(partial(subject.output, name), rounded(adjoint)))
+    elif not math.isfinite(node.data):
+        yield Said(
+            "{} by the chain rule, but {} is {} here: no step in {} can be seen in it.",
+            equal(partial(subject.output, name), rounded(adjoint)),
+            subject.output, rounded(node.data), name,
+        )  # fmt: skip
     else:
         yield Said(
             "{}: a small step {} in {} changes {} by {}.",
-            equal(_partial(subject.output, name), rounded(adjoint)),
-            STEP, name, subject.output, _joined([rounded(adjoint), STEP], "*", r" \cdot "),
+            equal(partial(subject.output, name), rounded(adjoint)),
+            STEP, name, subject.output, joined([rounded(adjoint), STEP], "*", r" \cdot "),
         )  # fmt: skip
 
 
@@ -146,19 +165,27 @@ def _forward(subject: Subject) -> Iterator[Block]:
     others = sum(not node.is_leaf for node in subject.graph.nodes) - len(operations)
     if others:
         yield Said(
-            f"{_many(others, 'more step')}, in which {{}} has no part.",
+            f"{many(others, 'more step')}, in which {{}} has no part.",
             subject.names[subject.wrt or 0],
         )
 
 
 def _forward_row(subject: Subject, node: Node) -> Row:
     operation = operation_of(node, subject.names)
-    numbers, result = arithmetic_of(node, subject.data), _equals(node.data)
+    numbers = arithmetic_of(node, subject.data)
+    found = node.data if node.outdated else recomputed(node, subject.data)
+    result = _result(found, node.data)
     return (
         Said("{}", equal(subject.names[node.index], operation)),
         Said("{}", Formula(f"= {numbers.text}", f"= {numbers.latex}")),
         Said("{} (outdated)", result) if node.outdated else result,
     )
+
+
+def _result(found: float, x: float) -> Said:
+    """A number, and a remark where those before it give `found` as shown, as where they cancel."""
+    seen = not math.isfinite(x) or math.isclose(found, x, rel_tol=TOLERANCE)
+    return equals(x) if seen else Said(f"{{}} {ROUNDED}", equals(x))
 
 
 def _with_gaps(rows: Iterable[tuple[int, Row]], everything: Sequence[Node]) -> Iterator[Row]:
@@ -173,14 +200,14 @@ def _with_gaps(rows: Iterable[tuple[int, Row]], everything: Sequence[Node]) -> I
 
 def _gap(count: int) -> Iterator[Row]:
     if count > 0:
-        yield (Said(f"... {_many(count, 'step')} left out ..."),)
+        yield (Said(f"... {many(count, 'step')} left out ..."),)
 
 
 def _backward(subject: Subject) -> Iterator[Block]:
     rows = [(node.index, row) for node in subject.backward for row in _backward_rows(subject, node)]
     header = ("node", "used by", "local derivative", "times its adjoint", "contribution")
     yield Table(header, tuple(_with_gaps(rows, subject.reached)))
-    others = len(subject.graph.nodes) - len(subject.uses)
+    others = len(subject.graph.nodes) - len(subject.reached)
     if others:
         they = "node is" if others == 1 else f"{others:,} nodes are"
         yield Said(f"The other {they} on no path to {{}}.", subject.names[subject.wrt or 0])
@@ -192,62 +219,41 @@ def _backward_rows(subject: Subject, node: Node) -> Iterator[Row]:
     name, nothing = Said("{}", subject.names[node.index]), Said("")
     uses = subject.uses[node.index]
     if not uses:
-        one = equal(_partial(subject.output, subject.output), rounded(node.adjoint))
+        one = equal(partial(subject.output, subject.output), rounded(node.adjoint))
         one = one if len(one.text) <= SHORT else rounded(1.0)
-        yield name, Said("the output"), Said("{}", one), nothing, _equals(1.0)
+        yield name, Said("the output"), Said("{}", one), nothing, equals(1.0)
     for i, edge in enumerate(uses[:MOST_USES]):
         yield (
             nothing if i else name,
             Said("{}", subject.names[edge.target]),
             Said("{}", subject.slopes.equation(edge)),
-            Said("{}", _signed("*", r"\times", subject.graph.nodes[edge.target].adjoint)),
-            _equals(edge.contribution),
+            Said("{}", after("*", r"\times", subject.graph.nodes[edge.target].adjoint)),
+            equals(edge.contribution),
         )
     rest = [edge.contribution for edge in uses[MOST_USES:]]
     if rest:
-        yield nothing, Said(f"{len(rest):,} more"), nothing, nothing, _equals(added(rest))
+        yield nothing, Said(f"{len(rest):,} more"), nothing, nothing, equals(added(rest))
     if len(uses) > 1:
-        terms = _joined(_few([edge.contribution for edge in uses], rounded), " + ", " + ")
-        yield nothing, Said("added up"), Said("{}", terms), nothing, _equals(node.adjoint)
-
-
-def _equals(x: float) -> Said:
-    return Said("{}", _signed("=", "=", x))
-
-
-def _signed(text: str, latex: str, x: float) -> Formula:
-    """A number after a sign."""
-    number = rounded(x) if text == "=" else rounded(x).within(PRODUCT)
-    return Formula(f"{text} {number.text}", f"{latex} {number.latex}")
-
-
-def _few(things: Sequence[T], write: Callable[[T], Formula]) -> list[Formula]:
-    """All of them as they are written, or the first and the last ones."""
-    if len(things) <= MOST_FACTORS:
-        return [write(x) for x in things]
-    first, last = things[: MOST_FACTORS - 3], things[-2:]
-    return [*map(write, first), Formula("...", r"\ldots "), *map(write, last)]
-
-
-def _joined(things: Sequence[Formula], text: str, latex: str) -> Formula:
-    """With a sign between them, and negative numbers after the first in parentheses."""
-    parts = [x.within(PRODUCT) if i else x for i, x in enumerate(things)]
-    return Formula(text.join([x.text for x in parts]), latex.join([x.latex for x in parts]))
+        terms = joined(few([edge.contribution for edge in uses], rounded), " + ", " + ")
+        parts = [as_read(edge.contribution) for edge in uses]
+        result = _result(added(parts) if len(uses) <= MOST_PARTS else node.adjoint, node.adjoint)
+        yield nothing, Said("added up"), Said("{}", terms), nothing, result
 
 
 def _why_added(subject: Subject) -> Iterator[Said]:
     """Why +=, on the node that was asked about, else on the first that shows it."""
-    several = [node for node in subject.backward if len(subject.uses[node.index]) > 1]
-    if several:
-        node = several[-1]
+    for node in reversed(subject.backward):
         uses = subject.uses[node.index]
+        whole, last = rounded(node.adjoint), rounded(uses[-1].contribution if uses else 1.0)
+        if len(uses) < 2 or whole == last or not math.isfinite(node.adjoint):
+            continue
         yield Said(
             f"Why `+=`: {{}} is used {'twice' if len(uses) == 2 else f'{len(uses):,} times'}. A "
             "step in it reaches {} through each of these uses, and the chain rule adds up what "
             "comes along them: {}. With = it would keep the last one only, {}.",
-            subject.names[node.index], subject.output,
-            rounded(node.adjoint), rounded(uses[-1].contribution),
+            subject.names[node.index], subject.output, whole, last,
         )  # fmt: skip
+        return
 
 
 def _why_order(subject: Subject) -> Iterator[Said]:
@@ -271,7 +277,7 @@ def _why_order(subject: Subject) -> Iterator[Said]:
             "added their part. {} is used by {}. After {} alone its adjoint would be {} in place "
             "of {}, and {} would get {} from it in place of {}.",
             subject.names[node.index],
-            listed(_few(users, subject.names.__getitem__), " and "),
+            listed(few(users, subject.names.__getitem__), " and "),
             subject.names[uses[0].target],
             rounded(partly),
             rounded(node.adjoint),
@@ -284,35 +290,22 @@ def _why_order(subject: Subject) -> Iterator[Said]:
 
 def _paths(subject: Subject, wrt: int) -> Iterator[Block]:
     found, name = subject.routes, subject.names[wrt]
-    count = _counted(found.count)
     yield Heading("Paths: the product of the local derivatives along each")
     more = ", the heaviest first" if found.count > 1 else ""
-    yield Said(f"{count} from {{}} to {{}}{more}.", subject.output, name)
+    yield Said(f"{paths_in_words(found.count)} from {{}} to {{}}{more}.", subject.output, name)
     rows = [_path_row(subject, route) for route in found.heaviest]
     left = found.count - len(found.heaviest)
     if left:
-        rows.append((_equals(found.remaining), Said(""), Said(f"{_counted(left)} more")))
+        rows.append((equals(found.remaining), Said(""), Said(f"{paths_in_words(left)} more")))
     if found.count > 1:
-        total = Said("added up: {}", _partial(subject.output, name))
-        rows.append((_equals(subject.graph.nodes[wrt].adjoint), Said(""), total))
+        total = Said("added up: {}", partial(subject.output, name))
+        rows.append((equals(subject.graph.nodes[wrt].adjoint), Said(""), total))
     yield Table(("product", "local derivatives", "path"), tuple(rows))
 
 
 def _path_row(subject: Subject, route: Route) -> Row:
-    factors = _few([1.0, *[edge.derivative for edge in route.edges]], rounded)
     nodes = [subject.graph.output.index, *[edge.source for edge in route.edges]]
-    way = _few(nodes, subject.names.__getitem__)
+    way = few(nodes, subject.names.__getitem__)
     names = Formula(" -> ".join([x.text for x in way]), r" \to ".join([x.latex for x in way]))
-    product = _joined(factors, " * ", r" \cdot ")
-    return _equals(route.product), Said("{}", product), Said("{}", names)
-
-
-def _counted(paths: int) -> str:
-    """How many paths, in words; of very many the number of digits."""
-    if paths >= 10**15:
-        return f"About 10^{round(math.log10(paths)):,} paths"
-    return _many(paths, "path")
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' if count != 1 else ''}"
+    factors = product([1.0, *[edge.derivative for edge in route.edges]])
+    return equals(route.product), factors, Said("{}", names)

@@ -55,8 +55,8 @@ class Look:
     fold : {"layer", "neuron", "scope", "depth"} or None
         What is taken together in one card. None: nothing, up to `max_nodes` values.
     max_nodes : int or None
-        Above so many values the picture is folded by layer, or by depth where there are no scopes,
-        and says so. None: never.
+        Above so many values, or 2,000 arrows, the picture is folded by layer, or by depth where
+        there are no scopes, and says so. None: never.
     """
 
     style: Style = "cards"

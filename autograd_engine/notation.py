@@ -8,8 +8,8 @@ from typing import NamedTuple
 from autograd_engine.wording import SHORT, same, short
 
 __all__ = [
-    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "constant", "exact", "fraction",
-    "rounded", "symbol_of",
+    "ATOM", "CHOICE", "POWER", "PRODUCT", "SUM", "Formula", "as_read", "constant", "exact",
+    "fraction", "partial", "rounded", "symbol_of",
 ]  # fmt: skip
 
 ATOM, POWER, PRODUCT, SUM, CHOICE = range(5)
@@ -78,6 +78,17 @@ def fraction(x: float) -> Formula:
 def rounded(x: float) -> Formula:
     """A number as it is read in a line: `wording.short`."""
     return _numeral(short(x))
+
+
+def as_read(x: float) -> float:
+    """The number that a reader of `rounded` has."""
+    return float(short(x))
+
+
+def partial(y: Formula, x: Formula) -> Formula:
+    """The derivative of y by x, as it is written."""
+    latex = rf"\frac{{\partial {y.within(ATOM).latex}}}{{\partial {x.within(ATOM).latex}}}"
+    return Formula(f"d {y.within(ATOM).text} / d {x.within(ATOM).text}", latex)
 
 
 def _numeral(text: str) -> Formula:

@@ -44,6 +44,8 @@ def operation_on(operation: Any, operands: Sequence[Formula]) -> Formula:
         return Formula(f"-{inner.text}", f"-{inner.latex}", SUM, SUM)
     if isinstance(operation, NaryPrimitive):
         return _of_many(operation, operands)
+    if operation is primitives.exp_difference:  # a share of softmax, said with known operations
+        return operation_on(primitives.exp, [operation_on(primitives.sub, operands)])
     text = f"{operation.name}({', '.join(x.text for x in operands)})"
     latex, level = _from_template(operation, operands)
     return Formula(text, latex, ATOM, level)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from autograd_engine.arrows import edge_text, meaning_of, waiting
 from autograd_engine.contents import caption_of, flow_text, group_rows, sent_by
-from autograd_engine.folding import Folded
+from autograd_engine.folding import Folded, arrows_into
 from autograd_engine.formulas import names_of, operation_of
 from autograd_engine.graph import OUTDATED, Graph, Node
 from autograd_engine.looks import Look
@@ -82,8 +82,8 @@ def _of_nodes(graph: Graph, look: Look) -> Iterator[str]:
         return _with_numbers(text, node, graph, look)
 
     def below(i: int) -> list[_Branch]:
-        edges = graph.edges_into(graph.nodes[i])
-        return [_Branch(edge.source, edge_text(edge, graph, look)) for edge in edges]
+        arrows = arrows_into(graph.nodes[i], graph)
+        return [_Branch(arrow.edge.source, edge_text(arrow, graph, look)) for arrow in arrows]
 
     yield from _Tree(name, line, below, len(graph.nodes)).lines(graph.outputs, look.max_nodes)
     meaning = meaning_of(graph, look)

@@ -20,6 +20,7 @@ from autograd_engine.rows import NaryPrimitive, Primitive
 __all__ = ["evaluate"]
 
 MAX_CHARACTERS, MAX_DEPTH, MAX_LABEL = 10_000, 100, 24
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels; add many terms as sum([a, b, ...])"
 
 _OPERATORS: dict[type[ast.AST], Primitive] = {
     ast.Add: primitives.add,
@@ -57,8 +58,10 @@ def evaluate(text: str, values: Mapping[str, Value | float]) -> Value:
         raise ExpressionError(f"the expression is longer than {MAX_CHARACTERS:,} characters")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "nested too deep or not text"
+    except (RecursionError, MemoryError):  # both are how the parser says it
+        raise ExpressionError(f"cannot read {_short(text)!r}: {TOO_DEEP}") from None
+    except (SyntaxError, ValueError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else "not text"
         raise ExpressionError(f"cannot read {_short(text)!r}: {reason}") from None
     _check_depth(tree)
     leaves = {
@@ -78,10 +81,7 @@ def _check_depth(tree: ast.AST) -> None:
     while nodes:
         level, nodes = level + 1, [child for node in nodes for child in ast.iter_child_nodes(node)]
         if level > MAX_DEPTH:
-            raise ExpressionError(
-                f"the expression is nested deeper than {MAX_DEPTH} levels; "
-                "add many terms as sum([a, b, ...])"
-            )
+            raise ExpressionError(f"the expression is {TOO_DEEP}")
 
 
 def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:
@@ -94,6 +94,8 @@ def _walk(node: ast.expr, leaves: Mapping[str, Value]) -> Any:
             return leaves[name]
         case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
             return _apply(node, _OPERATORS[type(op)], [left, right], leaves)
+        case ast.BinOp(_, ast.BitXor(), _):
+            _refuse(node, "a power is written with **, as in x**2")
         case ast.UnaryOp(op, operand) if type(op) in _OPERATORS:
             return _apply(node, _OPERATORS[type(op)], [operand], leaves)
         case ast.UnaryOp(ast.UAdd(), operand):

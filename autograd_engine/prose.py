@@ -7,31 +7,44 @@ as a `Formula`, so that no label is ever read as markup.
 
 from __future__ import annotations
 
+import heapq
+import math
 import re
 import textwrap
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
-from autograd_engine.notation import CHOICE, Formula
+from autograd_engine.notation import CHOICE, PRODUCT, Formula, rounded
 
 __all__ = [
+    "MOST_PARTS",
     "Block",
     "Heading",
     "Item",
     "Said",
     "Table",
+    "after",
     "as_latex",
     "as_markdown",
     "as_text",
     "equal",
+    "equals",
+    "few",
+    "joined",
     "listed",
+    "many",
+    "paths_in_words",
+    "product",
 ]
 
 WIDTH = 88  # of paragraphs in a terminal
+MOST_PARTS = 8  # of a sum or product
 WIDEST_COLUMN = 32  # a longer cell moves what follows to the right in its own row only
 
-
+DOTS = Formula("...", r"\ldots ")
 BOUND = "\x00"  # printable labels have none
+
+T = TypeVar("T")
 
 
 class Said:
@@ -110,6 +123,78 @@ def equal(*forms: Formula) -> Formula:
     different = list({x.text: x for x in reversed(forms) if x.text}.values())[::-1]
     latex = " = ".join([x.latex for x in different])
     return Formula(" = ".join([x.text for x in different]), latex, CHOICE, CHOICE)
+
+
+def few(things: Sequence[T], write: Callable[[T], Formula]) -> list[Formula]:
+    """All of them as they are written, or the first and the last ones."""
+    if len(things) <= MOST_PARTS:
+        return [write(x) for x in things]
+    first, last = things[: MOST_PARTS - 3], things[-2:]
+    return [*map(write, first), DOTS, *map(write, last)]
+
+
+def joined(things: Sequence[Formula], text: str, latex: str) -> Formula:
+    """With a sign between them, and negative numbers after the first in parentheses."""
+    parts = [x.within(PRODUCT) if i else x for i, x in enumerate(things)]
+    return Formula(text.join([x.text for x in parts]), latex.join([x.latex for x in parts]))
+
+
+def equals(x: float) -> Said:
+    """A number as a result."""
+    return Said("{}", after("=", "=", x))
+
+
+def after(text: str, latex: str, x: float) -> Formula:
+    """A number after a sign."""
+    number = rounded(x) if text == "=" else rounded(x).within(PRODUCT)
+    return Formula(f"{text} {number.text}", f"{latex} {number.latex}")
+
+
+def product(factors: Sequence[float]) -> Said:
+    """A product: of a long one those that decide, and how often there is a 1 besides."""
+    if len(factors) <= MOST_PARTS:
+        return Said("{}", _times([rounded(x) for x in factors]))
+    telling = [x for x in factors if x != 1.0]
+    ones = len(factors) - len(telling)
+    times = "twice 1" if ones == 2 else "once 1" if ones == 1 else f"{ones:,} times 1"
+    if not telling:
+        return Said(times)
+    shown = _times(_heaviest(telling))
+    return Said(f"{{}} (and {times})" if ones else "{}", shown)
+
+
+def _heaviest(factors: Sequence[float]) -> list[Formula]:
+    """Those that are furthest from 1, in their order, with dots for the others."""
+    if len(factors) <= MOST_PARTS:
+        return [rounded(x) for x in factors]
+    far = heapq.nlargest(MOST_PARTS, range(len(factors)), key=lambda i: _distance(factors[i]))
+    shown, before = list[Formula](), -1
+    for i in [*sorted(far), len(factors)]:
+        shown += [DOTS] * (i > before + 1)
+        shown += [rounded(x) for x in factors[i : i + 1]]
+        before = i
+    return shown
+
+
+def _distance(factor: float) -> float:
+    """How far from 1 a factor is, whatever its sign."""
+    return abs(math.log(abs(factor))) if factor and math.isfinite(factor) else math.inf
+
+
+def _times(factors: Sequence[Formula]) -> Formula:
+    return joined(factors, " * ", r" \cdot ")
+
+
+def paths_in_words(paths: int) -> str:
+    """How many paths, in words; of very many the number of digits."""
+    if paths >= 10**15:
+        return f"About 10^{round(math.log10(paths)):,} paths"
+    return many(paths, "path")
+
+
+def many(count: int, thing: str) -> str:
+    """How many of a thing: `1 path`, `2,000 paths`."""
+    return f"{count:,} {thing}{'s' if count != 1 else ''}"
 
 
 def as_text(blocks: Iterable[Block]) -> str:

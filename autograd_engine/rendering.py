@@ -27,6 +27,8 @@ __all__ = ["FORMATS", "Picture", "accessible", "dot_bytes"]
 
 FORMATS = ("svg", "png", "jpg", "jpeg", "pdf", "dot", "gv")
 _EMBEDDED_FORMATS = ("svg", "png", "jpg", "jpeg")
+_RASTER = ("png", "jpg", "jpeg")
+_INCHES = 300  # the longest side of a PNG or JPEG, 28,800 pixels: larger ones take minutes
 _SECONDS = 120.0  # 5,500 nodes take about 20 s
 _REMEDY = "install Graphviz (its `dot`) or `pip install graphviz-pure`; the DOT text needs neither"
 
@@ -46,9 +48,13 @@ def dot_bytes(source: str, format: str) -> bytes:
     if format in ("dot", "gv"):
         return source.encode()
     engine = _engine(format)
+    largest = [f"-Gsize={_INCHES},{_INCHES}"] if format in _RASTER else []
     try:
         done = subprocess.run(
-            [engine, f"-T{format}"], input=source.encode(), capture_output=True, timeout=_SECONDS
+            [engine, f"-T{format}", *largest],
+            input=source.encode(),
+            capture_output=True,
+            timeout=_SECONDS,
         )
     except OSError as error:
         raise RenderError(f"draw: cannot run {engine}: {error.strerror}; {_REMEDY}") from error

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from autograd_engine.graph import Edge, Graph
 
-__all__ = ["Route", "Routes", "routes"]
+__all__ = ["Route", "Routes", "added", "routes"]
 
 # Weights are logarithms, so that long products neither overflow nor vanish. Those of finite numbers
 # stay below 800 an edge: a path with a zero is lighter than any other, one with inf or nan heavier.
@@ -146,8 +146,8 @@ def _search(
 
 
 def _after(at: _Class, edge: Edge) -> _Class:
-    weight = at.weight + _weight(edge.derivative)
-    return _Class(edge.source, at.product * edge.derivative, weight, (at.edges, edge))
+    total = at.weight + _weight(edge.derivative)
+    return _Class(edge.source, at.product * edge.derivative, total, (at.edges, edge))
 
 
 def _unlinked(linked: tuple[Any, Edge] | None) -> tuple[Edge, ...]:

@@ -6,20 +6,25 @@ depths, and a frame for each stretch of work inside one.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from autograd_engine.contents import applied
 from autograd_engine.expansion import READABLE, expanded
+from autograd_engine.folding import ALIKE
 from autograd_engine.graph import OUTDATED, Graph, Node
 from autograd_engine.kinds import kind_of
-from autograd_engine.sequence import Step, sequence
-from autograd_engine.wording import number, printable, short, signed
+from autograd_engine.sequence import Contribution, Step, sequence
+from autograd_engine.wording import abridged, number, printable, short, signed
 
 __all__ = ["Card", "Frame", "Storyboard", "node_by_node", "outdated", "titled"]
 
 DATA, GRAD = 0, 1  # the rows of a card
-LONGEST_TITLE, LONGEST_TIP = 24, 200
+LONGEST_TITLE, LONGEST_TIP, LONGEST_SUM = 24, 200, 600
+MOST_ROWS = 40  # of the arithmetic of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,15 @@ def node_by_node(graph: Graph, most: int) -> Storyboard | None:
             continue
         circle_of[node.index] = len(cards)
         cards.append(Card(_sign(node), "operation", (), names[node.index]))
+        counts = Counter(x for x in node.operands if isinstance(x, int))
+        alike: dict[int, int] = {}  # operands that come very often, to their one arrow
         for edge in graph.edges_into(node):
-            link_of[node.index, edge.position] = len(links)
-            links.append((edge.source, circle_of[node.index]))
+            link = alike.get(edge.source, len(links))
+            if link == len(links):
+                links.append((edge.source, circle_of[node.index]))
+            if counts[edge.source] > ALIKE:
+                alike[edge.source] = link
+            link_of[node.index, edge.position] = link
         link_of[node.index, -1] = len(links)
         links.append((circle_of[node.index], node.index))
     start = next(step for step in steps if step.phase == "start")
@@ -170,7 +181,7 @@ def _frame(
     frame = Frame(step.phase, [i, circle_of[i]], "")
     frame.links = {link: "" for (node, _), link in link_of.items() if node == i}
     if step.phase == "forward":
-        frame.headline = f"{name} = {step.statement}"
+        frame.headline = f"{name} = {_bounded(step.statement)}"
         frame.receiving = [i]
         frame.giving = [circle_of[i], *operands]
         frame.texts[i, DATA] = number(step.node.data)
@@ -181,17 +192,36 @@ def _frame(
     )
     frame.receiving = operands
     frame.table = [_chain_rule(output, step)]
+    along: dict[int, list[Contribution]] = {}
     for c in step.contributions:
-        frame.links[link_of[i, c.position]] = c.arithmetic
+        along.setdefault(link_of[i, c.position], []).append(c)
         frame.texts[c.node.index, GRAD] = signed(c.after)
-        formula = f"{c.formula} = " if c.formula else ""
-        frame.table.append(
-            (
-                printable(c.name, LONGEST_TIP),
-                f"{printable(formula, LONGEST_TIP)}{short(c.derivative)}",
-                short(c.adjoint),
-                short(c.product),
-                f"{short(c.before)} → {short(c.after)}",
-            )
-        )
+    frame.links |= {link: _said_of(alike) for link, alike in along.items()}
+    frame.table += _rows(step.contributions[:MOST_ROWS])
+    if len(step.contributions) > MOST_ROWS:
+        frame.table.append((f"and {len(step.contributions) - MOST_ROWS:,} more",))
     return frame
+
+
+def _bounded(statement: str) -> str:
+    """A line of arithmetic, of 5000 terms the first and the last: there the result is."""
+    return statement if len(statement) <= LONGEST_SUM else abridged(statement, LONGEST_SUM)
+
+
+def _said_of(alike: list[Contribution]) -> str:
+    """What an operand gets along an arrow, which may stand for many."""
+    if len(alike) == 1:
+        return alike[0].arithmetic
+    return f"{len(alike):,} contributions, together {short(math.fsum(c.product for c in alike))}"
+
+
+def _rows(contributions: Iterable[Contribution]) -> Iterator[tuple[str, ...]]:
+    for c in contributions:
+        formula = f"{c.formula} = " if c.formula else ""
+        yield (
+            printable(c.name, LONGEST_TIP),
+            f"{printable(formula, LONGEST_TIP)}{short(c.derivative)}",
+            short(c.adjoint),
+            short(c.product),
+            f"{short(c.before)} → {short(c.after)}",
+        )

@@ -391,3 +391,8 @@ def test_a_tall_picture_is_filmed_smaller(tmp_path: Path) -> None:
         assert film.n_frames == 64
     assert height > 3 * width
     assert 3e6 < width * height <= 4.1e6
+
+
+def test_seconds_that_are_no_number_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="animate: seconds"):
+        animate(neuron(), tmp_path / "film.svg", seconds="1")  # type: ignore[arg-type]

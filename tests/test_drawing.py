@@ -25,6 +25,7 @@ from autograd_engine import (
     compile,
     draw,
     draw_dot,
+    jvp,
     logsumexp,
     maximum,
     mean,
@@ -968,3 +969,65 @@ def test_arrows_of_nan_are_dotted_and_a_line_says_so() -> None:
     y = Value(2.0) * 3.0
     y.backward()
     assert not any("dotted" in text for text in picture(y).texts)
+
+
+def test_contributions_of_any_size_have_a_width() -> None:
+    x, w = Value(1e300), Value(-1e-300)
+    y = x * w + x
+    y.backward()
+    assert picture(y).number_of_edges == 6
+
+
+@pytest.mark.parametrize(("times", "arrows"), [(8, 9), (9, 2), (5000, 2)])
+def test_operand_that_comes_very_often_has_one_arrow(times: int, arrows: int) -> None:
+    x = Value(0.5, label="x")
+    y = sum_of([x] * times)
+    y.backward()
+    shown = picture(y)
+    assert shown.number_of_edges == arrows
+    assert (shown.edges["v0->o1"] == [f"{times}.0000 (×{times:,})"]) == (arrows == 2)
+    assert any("n arrows in one" in text for text in shown.texts) == (arrows == 2)
+
+
+def test_png_of_a_very_wide_picture_is_made_smaller(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    y = Value(1.0)
+    for _ in range(150):
+        y = tanh(y)
+    with image.open(draw(y, tmp_path / "wide.png")) as opened:
+        assert 20_000 < max(opened.size) <= 28_800
+
+
+def test_after_two_passes_a_note_says_that_leaves_hold_more() -> None:
+    x = Value(2.0, label="x")
+    y = x * x
+    y.backward()
+    note = "some leaves: grad is not the sum of contributions"
+    assert not any(note in text for text in picture(y).texts)
+    y.backward()
+    assert any(note in text for text in picture(y).texts)
+
+
+def test_fold_by_neuron_without_scopes_says_how_to_get_them() -> None:
+    hint = "no scopes: make values inside `with named_scope"
+    assert any(hint in text for text in picture(neuron()[0], fold="neuron").texts)
+    assert not any(hint in text for text in picture(neuron()[0], fold="depth").texts)
+    with named_scope("here"):
+        output = neuron()[0]
+    assert not any(hint in text for text in picture(output, fold="neuron").texts)
+
+
+def test_number_of_a_transform_is_refused_in_plain_words() -> None:
+    def f(x: Any) -> Any:
+        draw(x * x)
+        return x
+
+    with pytest.raises(TypeError, match="given in place of numbers") as caught:
+        jvp(f, [1.0], [1.0])
+    assert "Dual" not in str(caught.value)
+
+
+def test_numbers_have_more_room_beside_vertical_arrows() -> None:
+    output = neuron()[0]
+    sources = [str(draw(output, direction=d).source) for d in ("LR", "TB")]  # type: ignore[arg-type]
+    assert ['CELLPADDING="6"' in source for source in sources] == [False, True]

@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from autograd_engine import Value, compile, dot, log_softmax, mean, named_scope, softmax, tanh
+from autograd_engine import (
+    Value,
+    compile,
+    dot,
+    log_softmax,
+    mean,
+    named_scope,
+    primitive,
+    softmax,
+    tanh,
+)
 from autograd_engine import sum as total
 from autograd_engine.explaining import Explanation, explain
 from autograd_engine.lesson import MOST_PATHS, MOST_STEPS
@@ -100,6 +110,55 @@ def test_lecture_graph() -> None:
     assert explain(L, e, names=locals()).gradient == -2.0
 
 
+def test_factors_that_decide_are_shown_before_those_that_are_1() -> None:
+    x, w = Value(0.5, label="x"), Value(0.221, label="w")
+    y = x * 3.0
+    for _ in range(5):
+        y = y + 1.0
+    y = y * w
+    for _ in range(4):
+        y = y - 1.0
+    e = explain(-y, x)
+    row = section(e, "Paths").splitlines()[-1]
+    assert "  -1 * 0.221 * 3 (and 10 times 1)  " in row
+    assert r"$-1 \cdot 0.221 \cdot 3$ (and 10 times 1)" in e.markdown()
+
+
+def test_long_paths_of_ones_are_counted() -> None:
+    x = Value(0.5, label="x")
+    y = x
+    for _ in range(20):
+        y = y + 1.0
+    assert "  21 times 1  " in section(explain(y, x), "Paths")
+
+
+def test_of_many_factors_the_heaviest_are_shown_in_their_order() -> None:
+    x = Value(0.5, label="x")
+    y = x * 7.0
+    for i in range(30):
+        y = y * (1.0 + (i + 1) / 1000)
+    y = y * 1e-3 + 1.0
+    row = section(explain(y, x), "Paths").splitlines()[-1]
+    assert "  0.001 * 1.03 * 1.029 * 1.028 * 1.027 * 1.026 * 1.025 * ... * 7 (and twice 1)  " in row
+
+
+@pytest.mark.parametrize("dead", [0.0, math.nan, 1e-20])
+def test_why_added_shows_a_node_on_which_the_last_one_alone_is_wrong(dead: float) -> None:
+    x, u = Value(1.0, label="x"), Value(2.0, label="u")
+    e = explain(x * 3.0 + x * dead, x)  # backward x*dead comes first
+    assert e.gradient is not None and "Why +=" not in str(e)
+    e = explain(u * u * (x * 3.0 + x * dead))
+    text = " ".join(str(e).split())
+    if dead == 0.0:
+        assert "Why +=: u is used twice." in text and "one only, 6." in text
+
+
+def test_why_added_keeps_to_the_node_in_question_where_it_shows_it() -> None:
+    x = Value(1.0, label="x")
+    text = " ".join(str(explain(x * 0.0 + x * 3.0, x)).split())
+    assert "what comes along them: 3. With = it would keep the last one only, 0." in text
+
+
 def test_order_matters_where_an_interior_node_has_several_users() -> None:
     a = Value(3.0, label="a")
     b = a + a
@@ -121,6 +180,39 @@ def test_softmax() -> None:
     e = explain(p, xs[0])
     assert e.gradient == pytest.approx(p.data * (1.0 - p.data), rel=1e-12)
     assert [path.product for path in e.paths] == pytest.approx([p.data, -p.data * p.data])
+
+
+def test_shares_of_a_softmax_are_written_as_an_exponential() -> None:
+    logits = [Value(x, label=f"logits{i}") for i, x in enumerate([0.5, 1.0, 2.0])]
+    text = str(explain(softmax(logits)[0], logits[1]))
+    assert "exp(logits0 - v3) = 0.1402" in text and "exp_difference" not in text
+    assert re.search(r"exp\(logits0 - v3\) +=? exp\(0.5 - 2.4644\) += 0.1402", text)
+
+
+def test_operands_whose_rounding_shows_are_said_to_be_rounded() -> None:
+    x, y = Value(0.5, label="x"), Value(1.502e-6 - 0.5, label="y")
+    rounded = "= 1.502e-06 (the numbers before it are rounded)"
+    assert rounded in section(explain(x + y), "Forward")
+    z = Value(1.0, label="z")
+    e = explain(z * x + z * y, z)
+    assert rounded in section(e, "Backward")
+    assert "are rounded" not in str(explain(x * y + x / 3.0 + z.exp(), x))
+
+
+def test_row_of_a_user_that_refuses_rounded_numbers_is_explained() -> None:
+    @primitive(lambda z, x: -z / (x - 1.0))
+    def pole(x: float) -> float:
+        return 1.0 / (x - 1.0)
+
+    x = Value(1.0 + 2.0**-40, label="x")
+    assert "(the numbers before it are rounded)" in str(explain(pole(x), x))
+
+
+def test_rounding_of_sums_that_are_not_finite_is_no_news() -> None:
+    x = Value(1e308, label="x")
+    assert "are rounded" not in str(explain(x * 10.0 + x * 10.0 - x, x))
+    assert "are rounded" not in str(explain((x * 0.0).log() * 0.0 + x * 0.0, x))
+    assert "are rounded" not in str(explain((x - 1e308) * 1.0, x))
 
 
 def test_dot_is_shown_as_its_products() -> None:
@@ -407,6 +499,18 @@ def test_zero_times_infinity_is_said() -> None:
     assert "The local derivative of log(x) by x is not finite: 1/x = inf" in text
     assert "inf times 0 is nan" in text
     assert "d (log(x)*0) / d x = nan" in str(e)
+
+
+@pytest.mark.parametrize("x", [-1.0, math.inf])
+def test_small_step_is_not_spoken_of_where_the_output_is_not_finite(x: float) -> None:
+    leaf = Value(x, label="x")
+    text = " ".join(str(explain(leaf.log(), leaf)).split())
+    value, slope = ("nan", "-1") if x < 0.0 else ("inf", "0")
+    assert "a small step" not in text
+    assert (
+        f"d log(x) / d x = {slope} by the chain rule, but log(x) is {value} here: no step in x can "
+        "be seen in it."
+    ) in text
 
 
 def test_infinite_gradient_is_said_without_nan() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograd_engine import Graph, Value, draw, logsumexp, named_scope, tanh
+from autograd_engine import sum as sum_of
 from autograd_engine.drawing import mermaid
 from autograd_engine.flowcharts import arrows_of
 from nn import MLP
@@ -252,3 +253,9 @@ def test_files_hold_the_chart_bare_or_in_a_fence(ending: str, start: str) -> Non
     assert mermaid(output) in text
     assert text.count("```") == (2 if ending == "md" else 0)
     assert [path.name for path in Path().iterdir()] == [f"graph.{ending}"]
+
+
+def test_operand_that_comes_very_often_has_one_arrow() -> None:
+    graph = Graph(sum_of([Value(0.5)] * 5000))
+    assert arrows_of(graph) == 2
+    assert 'v0 -->|"5000.0000 #40;×5,000#41;"| o1' in mermaid(graph).splitlines()

@@ -7,8 +7,17 @@ import time
 
 import pytest
 
-from autograd_engine import Graph, Value, mean, named_scope
-from autograd_engine.folding import FOLDS, MOST_FLOWS, automatic, fold, fold_within, summary
+from autograd_engine import Graph, Value, dot, mean, named_scope
+from autograd_engine import sum as sum_of
+from autograd_engine.folding import (
+    FOLDS,
+    MOST_FLOWS,
+    arrows_into,
+    automatic,
+    fold,
+    fold_within,
+    summary,
+)
 from nn import MLP
 
 
@@ -244,3 +253,23 @@ def test_deep_scopes_fold_quickly(name: str) -> None:
     folded = fold(Graph(y), "layer")
     assert time.process_time() - start < 0.5  # measured: 0.05 s; it was 4.6 s
     assert [group.name for group in folded.groups] == ["inputs", name.format(0)]
+
+
+def test_few_values_with_many_arrows_are_folded_too() -> None:
+    xs = [Value(1.0) for _ in range(50)]
+    graph = Graph(sum_of([sum_of(xs) for _ in range(50)]))
+    folded = fold_within(graph, None, 500)
+    assert folded is not None
+    assert folded.caption.endswith("(2,550 arrows, above 2,000; max_nodes=None draws them all)")
+    assert fold_within(graph, None, None) is None
+    assert fold_within(Graph(sum_of([xs[0]] * 5000)), None, 500) is None
+
+
+def test_arrow_of_many_edges_has_their_sums() -> None:
+    x, z = Value(3.0), Value(2.0)
+    y = dot([x] * 9 + [z], [2.0] * 9 + [x])
+    graph = Graph(y * 2)
+    arrows = arrows_into(graph.nodes[2], graph)
+    assert [arrow.times for arrow in arrows] == [10, 1]
+    assert [arrow.edge.derivative for arrow in arrows] == [20.0, 3.0]
+    assert [arrow.edge.contribution for arrow in arrows] == [40.0, 6.0]

@@ -73,6 +73,7 @@ def x_and_y(x: float = 2.0, y: float = -1.0) -> tuple[Value, Value]:
         (lambda x, y: ae.mean([x, y] * 2), "mean([x, y, x, y])", ["0.25"] * 4),
         (lambda x, y: x * (1 / 3), "x*0.333333", ["1/3", "x"]),
         (lambda x, y: dot([x, 2.0], [y, x]), "dot([x, 2], [y, x])", ["y", "x", "x", "2"]),
+        (lambda x, y: ae.exp_difference(x, y), "exp(x - y)", ["exp(x - y)", "-exp(x - y)"]),
         (
             lambda x, y: ae.logsumexp([x, y]),
             "logsumexp([x, y])",
@@ -96,6 +97,10 @@ def test_operation_and_derivatives_read_as_in_a_book(
         (lambda x, y: ae.log10(x), [r"\log_{10}(x)", r"\frac{1}{x \cdot 2.3026}"]),
         (lambda x, y: (y - x).abs(), ["|y - x|", r"\operatorname{sign}(y - x)"]),
         (lambda x, y: (y - x).exp(), ["e^{y - x}", "e^{y - x}"]),
+        (
+            lambda x, y: ae.exp_difference(x, y - 1.0),
+            [r"e^{x - \left(y - 1\right)}"] * 2 + [r"-e^{x - \left(y - 1\right)}"],
+        ),
     ],
 )
 def test_latex_has_parentheses_where_they_are_needed(make: Any, latex: list[str] | None) -> None:

@@ -336,7 +336,7 @@ def test_graph_of_a_compiled_function_is_structure_until_there_is_an_example() -
         numbers = Graph.of(subject, [0.5, 4.0])
         assert numbers.numbers
         assert numbers.output.data == math.tanh(2.0)
-        with pytest.raises(TypeError, match=r"2 inputs \(x, y\), the example 1 numbers"):
+        with pytest.raises(TypeError, match=r"2 inputs \(x, y\), the example has 1 number$"):
             Graph.of(subject, [0.5])
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from autograd_engine import Graph, Value, compile, draw, named_scope, tanh
+from autograd_engine import Graph, Value, compile, draw, interchange, named_scope, tanh
+from autograd_engine.errors import RenderError
 from autograd_engine.expansion import expanded
 from nn import MLP
 
@@ -118,3 +119,11 @@ def test_options_of_a_look_change_nothing() -> None:
     x = Value(2.0, label="x")
     y = x * x + 1.0
     assert read(y, theme="dark", fold="depth", max_nodes=1, values=False) == read(y)
+
+
+def test_very_large_graphs_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interchange, "MOST_OPERANDS", 3)
+    x = Value(1.0)
+    assert read(x * x)["outputs"] == [1]
+    with pytest.raises(RenderError, match=r"4 operands .* the limit is 3; write a smaller part"):
+        read(x * x * x)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from autograd_engine import Value, draw, named_scope, tanh
+from autograd_engine import sum as sum_of
 from autograd_engine.drawing import text_tree
 from nn import MLP
 
@@ -179,3 +180,9 @@ def test_a_dot_is_written_as_products_while_the_tree_is_small() -> None:
     assert "dot" not in text_tree(output)
     assert "*x0" in text_tree(output)
     assert "dot(" in text_tree(output, max_nodes=7)
+
+
+def test_operand_that_comes_very_often_has_one_line() -> None:
+    x = Value(0.5, label="x")
+    lines = text_tree(sum_of([x] * 5000)).splitlines()
+    assert lines[1:3] == ["└── x = 0.5000  [5000.0000 (×5,000)]", ""]

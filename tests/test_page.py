@@ -6,11 +6,12 @@ import base64
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograd_engine.page import document, fragment, image
+from autograd_engine.page import Page, document, fragment, image
 
 NASTY = [
     "</script><script>alert(1)</script>",
@@ -136,3 +137,36 @@ def test_document_is_one_page_with_that_title(title: str) -> None:
 def test_document_says_its_encoding() -> None:
     assert document("", "t").startswith("<!DOCTYPE html>")
     assert Reader(document("", "t")).tags[2] == ("meta", {"charset": "utf-8"})
+
+
+class Greeting(Page):
+    title = "<greeting>"
+
+    def html(self) -> str:
+        return "<p>é</p>"
+
+    def __repr__(self) -> str:
+        return "Greeting()"
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.HTM"])
+def test_page_is_saved_as_a_document(tmp_path: Path, name: str) -> None:
+    path = Greeting().save(str(tmp_path / name))
+    assert path == tmp_path / name
+    assert path.read_text("utf-8") == document("<p>é</p>", "<greeting>")
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a", ".html", "a.html.gz"])
+def test_other_endings_are_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"does not end in \.html"):
+        Greeting().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebook_gets_the_element_and_its_text() -> None:
+    assert Greeting()._repr_mimebundle_() == {"text/html": "<p>é</p>", "text/plain": "Greeting()"}
+
+
+def test_page_without_html_is_refused() -> None:
+    with pytest.raises(TypeError, match="html"):
+        Page()  # type: ignore[abstract]

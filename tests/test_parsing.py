@@ -246,6 +246,13 @@ def test_statements_are_refused(text: str) -> None:
     assert refusal(text, "x").startswith("cannot read ")
 
 
+@pytest.mark.parametrize("text", ["x^2", "3*x^2 + 1", "tanh(x^2)"])
+def test_powers_written_with_a_caret_are_refused_with_the_remedy(text: str) -> None:
+    message = refusal(text, "x")
+    assert message.startswith("cannot read ")
+    assert message.endswith("a power is written with **, as in x**2")
+
+
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_whole_numbers_too_large_for_a_float_are_refused(digits: int) -> None:
     refusal("9" * digits)
@@ -280,6 +287,16 @@ def test_whole_numbers_too_large_for_a_float_are_refused(digits: int) -> None:
 )
 def test_deep_nesting_is_refused(text: str) -> None:
     refusal(text, "x")
+
+
+@pytest.mark.parametrize("count", [150, 3000, 5000])
+def test_many_terms_are_refused_with_the_remedy(count: int) -> None:
+    message = refusal("+".join("x" * count), "x")
+    assert "add many terms as sum([a, b, ...])" in message and "not text" not in message
+
+
+def test_text_that_cannot_be_encoded_is_refused() -> None:
+    assert refusal("x\ud800", "x").endswith("not text")
 
 
 def test_long_text_is_refused() -> None:

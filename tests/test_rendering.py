@@ -123,7 +123,7 @@ def test_system_is_used_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_path_of_an_engine_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     fake("print('system')", "dot")
     use(monkeypatch, fake("print('mine', sys.argv[1:])"))
-    assert dot_bytes(DOT, "png") == b"mine ['-Tpng']\n"
+    assert dot_bytes(DOT, "png") == b"mine ['-Tpng', '-Gsize=300,300']\n"
 
 
 def test_system_without_a_system_dot_is_refused_with_the_remedy(

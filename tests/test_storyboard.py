@@ -11,6 +11,7 @@ import pytest
 from test_sequence import HOSTILE, expression, neuron
 
 from autograd_engine import Graph, Value, dot, log, mean, named_scope, tanh
+from autograd_engine import sum as sum_of
 from autograd_engine.expansion import READABLE, expanded
 from autograd_engine.folding import Folded, fold
 from autograd_engine.graph import Node
@@ -453,3 +454,15 @@ def test_a_hundred_thousand_values_take_seconds() -> None:
     assert time.perf_counter() - start < 5.0
     assert len(board.frames) == 25
     assert at_the_end(board)[0, LEAVES] == number(graph.nodes[0].adjoint)
+
+
+def test_operand_that_comes_very_often_has_one_arrow_and_few_lines() -> None:
+    board = by_nodes(sum_of([Value(0.5, label="x")] * 5000))
+    assert len(board.links) == 2
+    forward, backward = board.frames[0], board.frames[-1]
+    assert len(forward.headline) < 1000
+    assert forward.headline.endswith("= 2500")
+    assert backward.links[0] == "5,000 contributions, together 5000"
+    assert len(backward.table) == 42
+    assert backward.table[-1] == ("and 4,960 more",)
+    assert backward.texts[0, 1] == "+5000.0000"

@@ -284,6 +284,15 @@ def test_picture_and_page_have_the_same_shades(theme: str) -> None:
         assert len(plane) > 2 and set(plane) <= shades
 
 
+def test_a_notebook_gets_the_page_and_a_line_of_text() -> None:
+    stepper = moons()[2]
+    bundle = stepper._repr_mimebundle_()
+    assert len(stepper) == 7
+    assert bundle["text/plain"] == repr(stepper)
+    assert data_of(stepper)["title"] in repr(stepper)
+    assert '<div id="' in bundle["text/html"] and "<script>" in bundle["text/html"]
+
+
 # --- trouble ---------------------------------------------------------------
 
 
@@ -626,17 +635,18 @@ def test_the_loss_beside_the_cursor_does_not_lie_over_the_curve(
     for loss in losses:
         history.record(model, loss)
     root = root_of(visit(training_stepper(model, history, X, Y).html()))
-    for _ in losses:
-        covered = root.locator(".curve").evaluate(
-            "svg => { const box = svg.querySelector('.tag').getBBox();"
-            " const line = svg.querySelector('.all'); const n = line.getTotalLength();"
-            " if (box.x < 0 || box.x + box.width > 320 || box.y < 0 || box.y > 150) return -1;"
-            " return Array.from({length: n}, (_, i) => line.getPointAtLength(i)).filter((p) =>"
-            " p.x > box.x && p.x < box.x + box.width && p.y > box.y + 2 &&"
-            " p.y < box.y + box.height - 2).length; }"
-        )
-        assert covered == 0, root.evaluate(EPOCH)
-        root.locator(".forward").click()
+    covered = root.evaluate(
+        "root => { const tag = root.querySelector('.tag'), line = root.querySelector('.all');"
+        " const n = line.getTotalLength(), forward = root.querySelector('.forward');"
+        " const points = Array.from({length: n}, (_, i) => line.getPointAtLength(i));"
+        " const found = []; for (let last = -1; last !== root.dataset.epoch; forward.click()) {"
+        " last = root.dataset.epoch; const box = tag.getBBox();"
+        " const right = box.x + box.width, low = box.y + box.height;"
+        " if (box.x < 0 || right > 320 || box.y < 0 || low > 155) found.push(last);"
+        " if (points.some((p) => p.x > box.x && p.x < right && p.y > box.y + 2 && p.y < low - 2))"
+        " found.push(last); } return [root.dataset.epoch, found]; }"
+    )
+    assert covered == [str(len(losses) - 1), []]
 
 
 def test_minus_is_written_in_one_way(visit: Any) -> None:
