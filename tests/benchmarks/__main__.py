@@ -14,7 +14,7 @@ from tests.benchmarks.measuring import (
     settings,
 )
 
-QUESTIONS = ("moons", "gpt", "operations", "memory", "growth", "derivatives", "compiled")
+QUESTIONS = ("moons", "gpt", "operations", "memory", "growth", "derivatives", "compiled", "seeing")
 
 
 def all_rows(questions: Sequence[str], chosen: Settings) -> Iterator[Row]:
