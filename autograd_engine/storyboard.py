@@ -7,7 +7,6 @@ depths, and a frame for each stretch of work inside one.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -128,7 +127,7 @@ def node_by_node(graph: Graph, most: int) -> Storyboard | None:
         link_of[node.index, -1] = len(links)
         links.append((circle_of[node.index], node.index))
     start = next(step for step in steps if step.phase == "start")
-    output = printable(start.gradient.removesuffix(".grad"), LONGEST_TITLE)
+    output = abridged(start.gradient.removesuffix(".grad"), LONGEST_TITLE)
     frames = [_frame(step, output, circle_of, link_of) for step in steps]
     name = names[graph.output.index]
     return Storyboard(titled(graph, name), cards, links, frames, outdated(graph))
@@ -141,14 +140,7 @@ def _card(graph: Graph, node: Node, name: str) -> Card:
     tip = f"{printable(name, LONGEST_TIP)}: {place}{made}; data = {node.data!r}"
     tip += f", d output / d this = {node.adjoint!r}"
     rows = (("data", data), ("grad", number(0.0)))
-    return Card(_title(name), kind_of(node, graph), rows, tip)
-
-
-def _title(name: str) -> str:
-    """A name that fits, with the number that tells it from others."""
-    number = re.search(r"( #\d+)?$", name)
-    tail = number[0] if number else ""
-    return printable(name.removesuffix(tail), LONGEST_TITLE - len(tail)) + tail
+    return Card(abridged(name, LONGEST_TITLE), kind_of(node, graph), rows, tip)
 
 
 def _sign(node: Node) -> str:
@@ -158,7 +150,7 @@ def _sign(node: Node) -> str:
 
 def _chain_rule(output: str, step: Step) -> tuple[str, ...]:
     """The headings of the arithmetic: ∂L/∂x += ∂n/∂x × ∂L/∂n, for each operand of a node n."""
-    node = printable(step.gradient.removesuffix(".grad"), LONGEST_TITLE)
+    node = abridged(step.gradient.removesuffix(".grad"), LONGEST_TITLE)
     return (
         "operand",
         f"∂{node}/∂operand",

@@ -466,3 +466,10 @@ def test_operand_that_comes_very_often_has_one_arrow_and_few_lines() -> None:
     assert len(backward.table) == 42
     assert backward.table[-1] == ("and 4,960 more",)
     assert backward.texts[0, 1] == "+5000.0000"
+
+
+def test_cards_of_equal_long_labels_have_titles_of_their_own() -> None:
+    x, y = Value(1.0, label="n" * 60), Value(2.0, label="n" * 60)
+    titles = [card.title for card in by_nodes(x * y).cards]
+    assert len(set(titles)) == len(titles)
+    assert max(map(len, titles)) <= 24
