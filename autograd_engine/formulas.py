@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -94,9 +95,8 @@ def _candidates(node: Node, repeated: set[str], names: Names) -> list[Formula]:
     return [operation] if len(operation.text) <= LONGEST_NAME else []
 
 
-def _repeated(labels: Any) -> set[str]:
-    once: set[str] = set()
-    return {label for label in labels if label in once or once.add(label)}  # type: ignore[func-returns-value]
+def _repeated(labels: Iterable[str]) -> set[str]:
+    return {label for label, times in Counter(labels).items() if times > 1}
 
 
 def _labelled(node: Node, repeated: set[str]) -> Formula:
