@@ -30,7 +30,7 @@ __all__ = [
     "targets_of",
 ]
 
-GRID = 50  # points along each side
+GRID = 60  # points along each side
 NOT_A_NUMBER = 255  # the byte of such an output; others are below
 MARGIN = 0.15  # of the extent of the samples, on each side
 
